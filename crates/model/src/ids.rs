@@ -1,0 +1,218 @@
+//! VMID, node name, run id and user id.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A text that is no valid id of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("value '{value}' does not look like a valid {what}")]
+pub struct InvalidId {
+    /// What was expected, in words for a user.
+    pub what: &'static str,
+    /// The text that was given.
+    pub value: String,
+}
+
+impl InvalidId {
+    fn new(what: &'static str, value: &str) -> Self {
+        Self { what, value: value.to_owned() }
+    }
+}
+
+/// The number of a guest, 100 to 999999999, unique over virtual machines and containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Vmid(u32);
+
+impl Vmid {
+    /// The number itself.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Vmid {
+    type Error = InvalidId;
+
+    fn try_from(number: u32) -> Result<Self, InvalidId> {
+        if (100..=999_999_999).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(InvalidId::new("VM ID", &number.to_string()))
+        }
+    }
+}
+
+impl From<Vmid> for u32 {
+    fn from(vmid: Vmid) -> u32 {
+        vmid.0
+    }
+}
+
+impl FromStr for Vmid {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let plain = (3..=9).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && !text.starts_with('0');
+        if !plain {
+            return Err(InvalidId::new("VM ID", text));
+        }
+        text.parse::<u32>().map_err(|_| InvalidId::new("VM ID", text)).and_then(Self::try_from)
+    }
+}
+
+impl fmt::Display for Vmid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+    };
+}
+
+text_id! {
+    /// The name of a host: letters, digits and inner hyphens.
+    NodeName
+}
+
+impl FromStr for NodeName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let bytes = text.as_bytes();
+        let inner = bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+        let ends = bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.last().is_some_and(u8::is_ascii_alphanumeric);
+        if inner && ends && bytes.len() <= 63 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId::new("node name", text))
+        }
+    }
+}
+
+text_id! {
+    /// The id of a run, one life of a guest: 16 lower-case hexadecimal digits that sort by time.
+    RunId
+}
+
+impl RunId {
+    /// Makes the id of a run that begins `millis` milliseconds after the Unix epoch; `random` tells runs of
+    /// the same millisecond apart.
+    #[must_use]
+    pub fn new(millis: u64, random: u32) -> Self {
+        Self(format!("{:011x}{:05x}", millis & 0xfff_ffff_ffff, random & 0xf_ffff))
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let hex = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if hex { Ok(Self(text.to_owned())) } else { Err(InvalidId::new("run id", text)) }
+    }
+}
+
+text_id! {
+    /// Who asked: `user@realm`, or `user@realm!token`.
+    UserId
+}
+
+impl UserId {
+    /// The user that the command line acts as.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("root@pam".to_owned())
+    }
+}
+
+impl FromStr for UserId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = || InvalidId::new("user ID", text);
+        let (name, realm) = text.rsplit_once('@').ok_or_else(invalid)?;
+        let named = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == ':' || c == '/');
+        let in_realm = realm.starts_with(|c: char| c.is_ascii_alphabetic())
+            && realm.chars().all(|c| c.is_ascii_alphanumeric() || ".-_!".contains(c));
+        if named && in_realm { Ok(Self(text.to_owned())) } else { Err(invalid()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vmid_has_three_to_nine_digits_and_no_leading_zero() {
+        for good in ["100", "999999999"] {
+            assert_eq!(good.parse::<Vmid>().unwrap().to_string(), good);
+        }
+        for bad in ["", "99", "0100", "1000000000", "+100", "100 ", "1e3", "abc"] {
+            assert!(bad.parse::<Vmid>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_node_name_is_one_dns_label() {
+        assert!("pve-1".parse::<NodeName>().is_ok());
+        for bad in ["", "-a", "a-", "a.b", "a b", "../x"] {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn run_ids_sort_by_time() {
+        let (early, late) = (RunId::new(1_795_374_719_000, 0xfffff), RunId::new(1_795_374_719_001, 0));
+        assert!(early < late);
+        assert_eq!(early.as_str().parse::<RunId>().unwrap(), early);
+    }
+
+    #[test]
+    fn a_user_id_names_its_realm() {
+        assert!("root@pam".parse::<UserId>().is_ok());
+        assert!("a@b@pve!token".parse::<UserId>().is_ok());
+        for bad in ["root", "@pam", "ro ot@pam", "root@", "a:b@pam"] {
+            assert!(bad.parse::<UserId>().is_err(), "{bad}");
+        }
+    }
+}

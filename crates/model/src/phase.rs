@@ -1,0 +1,115 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One of the four moments at which a hookscript is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// When a start is asked for. A script that ends non-zero aborts the start.
+    PreStart,
+    /// After the guest has started.
+    PostStart,
+    /// Before a stop that was asked for through hookvisor.
+    PreStop,
+    /// After the guest has stopped, however it came to stop.
+    PostStop,
+}
+
+impl Phase {
+    /// The four phases in the order of a guest's life.
+    pub const ALL: [Self; 4] = [Self::PreStart, Self::PostStart, Self::PreStop, Self::PostStop];
+
+    /// The name that the hookscript gets as its second argument.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreStart => "pre-start",
+            Self::PostStart => "post-start",
+            Self::PreStop => "pre-stop",
+            Self::PostStop => "post-stop",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Phase {
+    type Err = crate::InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == text).ok_or_else(|| crate::InvalidId {
+            what: "phase (pre-start, post-start, pre-stop, post-stop)",
+            value: text.to_owned(),
+        })
+    }
+}
+
+/// How a hookscript's call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It ended by itself with exit code 0.
+    Ok,
+    /// It ended by itself with this exit code, not 0.
+    Exit(i32),
+    /// A signal that hookvisor did not send ended it.
+    Signal(i32),
+    /// Its time limit ended it.
+    TimedOut,
+    /// Somebody asked for its end.
+    Aborted,
+    /// The storage or the file is not there.
+    NotFound,
+    /// The file has no execute permission.
+    NotExecutable,
+    /// The volume is not of content type `snippets`, or its id cannot be read.
+    NotASnippet,
+    /// The kernel could not start it, for example because its interpreter is missing.
+    CannotSpawn,
+    /// Nobody was there to see how it ended.
+    Unknown,
+}
+
+impl Outcome {
+    /// Whether a `pre-start` with this outcome aborts the start: every outcome but [`Outcome::Ok`].
+    #[must_use]
+    pub fn aborts_start(self) -> bool {
+        self != Self::Ok
+    }
+
+    /// Whether the script that refused with this outcome is known to have taken nothing, so that it gets no
+    /// `post-stop`: it ended by itself, or never ran. One that was cut short may have taken half of it.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Exit(_)
+            | Self::Signal(_)
+            | Self::NotFound
+            | Self::NotExecutable
+            | Self::NotASnippet
+            | Self::CannotSpawn => true,
+            Self::Ok | Self::TimedOut | Self::Aborted | Self::Unknown => false,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => f.pad("ok"),
+            Self::Exit(code) => f.pad(&format!("exit code {code}")),
+            Self::Signal(signal) => f.pad(&format!("signal {signal}")),
+            Self::TimedOut => f.pad("timed out"),
+            Self::Aborted => f.pad("aborted"),
+            Self::NotFound => f.pad("not found"),
+            Self::NotExecutable => f.pad("not executable"),
+            Self::NotASnippet => f.pad("not a snippet"),
+            Self::CannotSpawn => f.pad("cannot spawn"),
+            Self::Unknown => f.pad("unknown"),
+        }
+    }
+}
