@@ -1,0 +1,116 @@
+//! Looking at processes by pid and start time, proc(5).
+
+use model::ProcessId;
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::os::fd::{AsFd, OwnedFd};
+
+struct Stat {
+    state: u8,
+    parent: u32,
+    group: u32,
+    start: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name, field 2, is in parentheses and may hold anything, so fields are counted from the last one.
+    let after = text.iter().rposition(|byte| *byte == b')')? + 2;
+    let fields = std::str::from_utf8(text.get(after..)?).ok()?;
+    let mut fields = fields.split(' ');
+    let state = *fields.next()?.as_bytes().first()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let start = fields.nth(16)?.parse().ok()?;
+    Some(Stat { state, parent, group, start })
+}
+
+/// The process that has this pid now; none where there is none.
+#[must_use]
+pub fn lookup(pid: u32) -> Option<ProcessId> {
+    stat(pid).map(|stat| ProcessId { pid, start: stat.start })
+}
+
+/// This process.
+#[must_use]
+pub fn current() -> ProcessId {
+    let pid = std::process::id();
+    lookup(pid).unwrap_or(ProcessId { pid, start: 0 })
+}
+
+/// Whether the process runs: a zombie does not.
+#[must_use]
+pub fn alive(process: ProcessId) -> bool {
+    stat(process.pid).is_some_and(|stat| stat.start == process.start && !matches!(stat.state, b'Z' | b'X'))
+}
+
+/// The parent of a process.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid).map(|stat| stat.parent)
+}
+
+/// The process group of a process.
+pub(crate) fn group(pid: u32) -> Option<u32> {
+    stat(pid).map(|stat| stat.group)
+}
+
+/// Whether `ancestor` is found when going up from `pid`.
+#[must_use]
+pub fn descends_from(pid: u32, ancestor: ProcessId) -> bool {
+    let mut at = pid;
+    while at > 1 {
+        if at == ancestor.pid {
+            return alive(ancestor);
+        }
+        match parent(at) {
+            Some(up) => at = up,
+            None => return false,
+        }
+    }
+    false
+}
+
+/// A pidfd of the process; none where it has ended, whoever has its pid now.
+#[must_use]
+pub fn open(process: ProcessId) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // Opened first, compared after: a pid that was reused in between has another start time.
+    alive(process).then_some(pidfd)
+}
+
+/// Sends a signal through a pidfd; a process that has ended takes none.
+pub fn send(pidfd: impl AsFd, signal: Signal) {
+    let _ = rustix::process::pidfd_send_signal(pidfd, signal);
+}
+
+/// Milliseconds on the clock that counts from boot and goes on in suspend.
+#[must_use]
+pub fn boot_millis() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_an_older_one_with_its_pid_is_not() {
+        let own = current();
+        assert!(alive(own));
+        assert!(open(own).is_some());
+        let older = ProcessId { start: own.start - 1, ..own };
+        assert!(!alive(older));
+        assert!(open(older).is_none());
+    }
+
+    #[test]
+    fn a_child_descends_from_this_process() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(descends_from(child.id(), current()));
+        assert!(!descends_from(1, current()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,16 @@
+//! Processes: forked, executed, born clean, and told apart from later ones with the same pid.
+//!
+//! This is the one crate that forks. What runs between a fork and its exec is ordinary Rust, which is sound because
+//! only single-threaded processes call [`fork`]; [`birth`] alone is safe to call from a process with threads.
+
+mod birth;
+mod exec;
+mod fork;
+mod id;
+mod own;
+
+pub use birth::{Birth, birth};
+pub use exec::{Program, exec};
+pub use fork::{Child, Ended, fork};
+pub use id::{alive, boot_millis, current, descends_from, lookup, open, parent, send};
+pub use own::{become_default, group_members, place_fd, reset_limits, reset_signals};
