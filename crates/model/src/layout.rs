@@ -26,6 +26,32 @@ impl Layout {
         self.root == Path::new("/")
     }
 
+    /// Three lower-case letters that mark this root's names where the kernel has one space of names for all: interfaces,
+    /// shared memory, abstract sockets. None for the host's own root, whose names are Proxmox VE's.
+    #[must_use]
+    pub fn tag(&self) -> Option<String> {
+        // Prefixes that mean something to Proxmox VE's tools, or to somebody who reads a list of interfaces.
+        const TAKEN: [&str; 8] = ["tap", "vet", "fwb", "fwl", "fwp", "vmb", "eth", "bon"];
+        if self.is_host() {
+            return None;
+        }
+        // FNV-1a: the tag is the same in every process and every build.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in self.root.as_os_str().as_encoded_bytes() {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        loop {
+            let tag: String = [hash >> 40, hash >> 24, hash >> 8]
+                .map(|part| char::from(b'a' + (part % 26) as u8))
+                .iter()
+                .collect();
+            if !TAKEN.contains(&tag.as_str()) {
+                return Some(tag);
+            }
+            hash = hash.wrapping_mul(0x0100_0000_01b3).wrapping_add(1);
+        }
+    }
+
     /// A path that is absolute in the documentation, below this root.
     #[must_use]
     pub fn at(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -160,5 +186,20 @@ impl Layout {
     #[must_use]
     pub fn lxc(&self) -> PathBuf {
         self.at("var/lib/lxc")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_root_but_the_hosts_has_a_tag_of_its_own() {
+        assert_eq!(Layout::new("/").tag(), None);
+        let tags: std::collections::BTreeSet<String> =
+            (0..100).map(|n| Layout::new(format!("/tmp/root-{n}")).tag().unwrap()).collect();
+        assert!(tags.len() > 95, "{tags:?}");
+        assert!(tags.iter().all(|tag| tag.len() == 3 && tag.bytes().all(|b| b.is_ascii_lowercase())));
+        assert_eq!(Layout::new("/tmp/a").tag(), Layout::new("/tmp/a").tag());
     }
 }
