@@ -1,0 +1,1 @@
+//! Reads and replaces the files below `/etc/pve`.
