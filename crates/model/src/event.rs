@@ -21,8 +21,6 @@ pub enum Event {
         kind: GuestKind,
         /// Its name or hostname, for readers of the history.
         name: String,
-        /// The value that names this boot of the host.
-        instance: String,
         /// Why it is started.
         reason: StartReason,
         /// Who asked.
@@ -34,6 +32,8 @@ pub enum Event {
     Keeper {
         /// The keeper.
         process: ProcessId,
+        /// When it lives: processes of the records that follow are of this boot.
+        boot: Boot,
         /// Whether another one was there before.
         adopted: bool,
     },
@@ -114,12 +114,20 @@ pub enum Event {
         cause: StopCause,
         /// The task that asked.
         task: Option<Upid>,
+        /// Whether the guest is not asked but ended at once.
+        hard: bool,
+        /// How long a guest that is asked has, in seconds; none for its default.
+        timeout: Option<u64>,
+        /// Whether a guest that does not obey in time is ended.
+        force: bool,
     },
     /// The attempt to end the guest was given up; it lives on.
     StopFailed {
         /// Why, as the task says it.
         why: String,
     },
+    /// A container rebooted itself: its processes have ended and it is launched again, without a phase.
+    Restart,
     /// The guest is gone: its processes have ended.
     Gone {
         /// Why.
@@ -139,6 +147,15 @@ pub enum Event {
         /// The text.
         text: String,
     },
+}
+
+/// One time that a host was up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// A random value made once in `/run`: it changes whenever the host comes up, even where the host is a container.
+    pub instance: String,
+    /// The kernel's boot id: while it stays the same, a pid with its start time names one process for ever.
+    pub kernel: String,
 }
 
 /// A process that a hookscript left behind.

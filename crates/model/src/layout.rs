@@ -164,6 +164,12 @@ impl Layout {
         self.run().join("instance")
     }
 
+    /// The random value that names this root for good.
+    #[must_use]
+    pub fn root_id(&self) -> PathBuf {
+        self.state().join("id")
+    }
+
     /// The folder of task logs, their index and the list of active ones.
     #[must_use]
     pub fn tasks(&self) -> PathBuf {

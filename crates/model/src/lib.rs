@@ -13,7 +13,7 @@ mod stop;
 mod upid;
 mod volume;
 
-pub use event::{Event, Left, Resource, Stream, Text};
+pub use event::{Boot, Event, Left, Resource, Stream, Text};
 pub use guest::GuestKind;
 pub use ids::{InvalidId, NodeName, RunId, UserId, Vmid};
 pub use layout::Layout;

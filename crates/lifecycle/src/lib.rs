@@ -1,0 +1,36 @@
+//! The story of a guest's life: which phase runs when.
+//!
+//! ```text
+//!            start
+//!              │ admitted, run begin on record
+//!              ▼
+//!          pre-start ── refused ─────────────────────────────────────────────► over
+//!              │ ok       └─ cut short ─┐
+//!              ▼                        ▼
+//!           launch ── fails ──► start failed ──► release ──► post-stop ──────► over
+//!              │ ready
+//!              ▼
+//!          post-start
+//!              ▼
+//!    ┌────► running ── guest ends by itself, crashes, is killed ──┐
+//!    │         │ stop, shutdown, reboot asked                     │
+//!    │         ▼                                                  │
+//!    │      pre-stop                                              │
+//!    │         ▼                                                  ▼
+//!    └─────── end ── gone ──────────────────────────────► release, post-stop ──► over
+//!   not obeyed in time
+//! ```
+//!
+//! [`live`] tells it, over a [`Host`] that does the things: the keeper with real processes, the exhaustive test with
+//! made-up ones. [`resume`] goes on where a keeper died, from the record that it left.
+//! The crate touches no file, process or clock.
+
+mod admission;
+mod host;
+mod recovery;
+mod story;
+
+pub use admission::{Denied, GuestFacts, admit_start};
+pub use host::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
+pub use recovery::resume;
+pub use story::{Life, Stage, live};

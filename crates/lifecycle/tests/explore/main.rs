@@ -1,0 +1,110 @@
+//! The story, explored exhaustively over made-up guests, scripts and hosts.
+//!
+//! Every combination is tried of: how each hookscript ends, whether the launch succeeds, what the guest does by itself,
+//! which requests come and when, and the keeper dying before and after every step, to the depth that a [`Budget`] gives.
+//! After a death the world goes on without a keeper (scripts end, guests die or power off, the host crashes, `/run` is
+//! emptied), and a successor goes on from the ledger. The promise of docs/design.md, "The phases", is checked on the way
+//! and at the end. To show that the checks bite, faults are seeded into the story, and each must be caught.
+
+mod choices;
+mod faults;
+mod model_host;
+mod world;
+
+use choices::Choices;
+use faults::{Fault, Seeded};
+use lifecycle::{Stage, live, resume};
+use model_host::{Died, ModelHost};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use world::{Budget, World};
+
+/// What an exploration saw.
+struct Explored {
+    lives: u64,
+    states: usize,
+    broken: Option<String>,
+}
+
+fn explore(budget: Budget, fault: Option<Fault>) -> Explored {
+    let mut choices = Choices::default();
+    let mut seen = Explored { lives: 0, states: 0, broken: None };
+    let mut states = HashSet::new();
+    loop {
+        let mut world = World::new(budget);
+        one_life(&mut world, &mut choices, fault);
+        world.check_end();
+        seen.lives += 1;
+        for state in &world.states {
+            let mut hasher = DefaultHasher::new();
+            state.hash(&mut hasher);
+            states.insert(hasher.finish());
+        }
+        if let Some(broken) = world.broken {
+            seen.broken = Some(format!("{broken}\nrecord: {:#?}\ntruth: {:?}", world.ledger, world.truth));
+            break;
+        }
+        if !choices.next() {
+            break;
+        }
+    }
+    seen.states = states.len();
+    seen
+}
+
+fn one_life(world: &mut World, choices: &mut Choices, fault: Option<Fault>) {
+    world.begin();
+    let mut end = live(&mut Seeded::new(ModelHost::new(world, choices), fault), Stage::PreStart);
+    while let Err(Died) = end {
+        world.without_keeper(choices);
+        let (events, boot) = (world.ledger.clone(), world.boot.clone());
+        let living = world.living();
+        world.successor();
+        let host = &mut Seeded::new(ModelHost::new(world, choices), fault);
+        end = resume(host, &events, &boot, |process, seen| {
+            seen.kernel == boot.kernel && living.contains(&process)
+        });
+    }
+}
+
+fn report(name: &str, budget: Budget) {
+    let explored = explore(budget, None);
+    println!("{name}: {} lives, {} states; {budget:?}", explored.lives, explored.states);
+    assert_eq!(explored.broken, None);
+    assert!(explored.lives > 1000, "the exploration is shallower than it says");
+}
+
+#[test]
+fn the_promise_holds_for_a_virtual_machine() {
+    report("virtual machine", Budget { deaths: 1, requests: 2, restarts: 0, has_hook: true });
+}
+
+#[test]
+fn the_promise_holds_when_the_keeper_dies_twice() {
+    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, has_hook: true });
+}
+
+#[test]
+fn the_promise_holds_for_a_container_that_reboots_itself() {
+    report("container", Budget { deaths: 1, requests: 1, restarts: 1, has_hook: true });
+}
+
+#[test]
+fn a_guest_without_a_hookscript_lives_too() {
+    report("no hookscript", Budget { deaths: 1, requests: 2, restarts: 1, has_hook: false });
+}
+
+#[test]
+fn every_seeded_fault_is_caught() {
+    for fault in Fault::ALL {
+        let budget = Budget { deaths: 1, requests: 1, restarts: 1, has_hook: true };
+        let explored = explore(budget, Some(fault));
+        let caught =
+            explored.broken.unwrap_or_else(|| panic!("{fault:?} was not caught in {} lives", explored.lives));
+        println!(
+            "{fault:?}: caught after {} lives: {}",
+            explored.lives,
+            caught.lines().next().unwrap_or_default()
+        );
+    }
+}

@@ -1,0 +1,315 @@
+use crate::choices::Choices;
+use crate::world::{Guest, Script, Truth, World};
+use lifecycle::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
+use model::{Event, Outcome, Phase, ProcessId, Resource, StopCause, VolumeId};
+
+/// The keeper's death.
+#[derive(Debug)]
+pub(crate) struct Died;
+
+/// A keeper of the made-up world.
+pub(crate) struct ModelHost<'a> {
+    pub(crate) world: &'a mut World,
+    choices: &'a mut Choices,
+    pending: Option<StopRequest>,
+    stop_open: bool,
+}
+
+fn request(hard: bool) -> StopRequest {
+    let cause = if hard { StopCause::Stop } else { StopCause::Shutdown };
+    StopRequest { cause, hard, timeout: None, force: false, task: None }
+}
+
+impl<'a> ModelHost<'a> {
+    pub(crate) fn new(world: &'a mut World, choices: &'a mut Choices) -> Self {
+        Self { world, choices, pending: None, stop_open: false }
+    }
+
+    /// A point at which the keeper may be killed.
+    fn may_die(&mut self) -> Result<(), Died> {
+        if self.world.budget.deaths > 0 && self.choices.pick(2) == 1 {
+            self.world.budget.deaths -= 1;
+            self.world.say(Truth::KeeperDied);
+            return Err(Died);
+        }
+        Ok(())
+    }
+
+    fn asked(&mut self, hard: bool) -> StopRequest {
+        self.world.budget.requests -= 1;
+        request(hard)
+    }
+
+    fn write(&mut self, event: Event) -> Result<(), Died> {
+        self.may_die()?;
+        self.world.ledger.push(event);
+        self.may_die()
+    }
+
+    fn hook_end(&mut self, phase: Phase, outcome: Outcome) -> Result<HookEnd, Died> {
+        let error = (outcome != Outcome::Ok).then(|| format!("{phase}: {outcome}"));
+        self.write(Event::HookEnd {
+            phase,
+            script: "local:snippets/hook".into(),
+            outcome,
+            cause: error.clone(),
+            millis: 0,
+            cut: 0,
+            left: Vec::new(),
+        })?;
+        Ok(HookEnd { outcome, error })
+    }
+
+    fn check_begin(&mut self, phase: Phase) {
+        let alive = self.world.guest.is_some();
+        let (taken, truth) = (self.world.taken, self.world.truth.clone());
+        match phase {
+            Phase::PreStart => self.world.require(!alive, "pre-start with a running guest"),
+            Phase::PostStart => {
+                self.world.require(truth.contains(&Truth::Up), "post-start before the guest was up")
+            }
+            Phase::PreStop => {
+                let asked = truth.iter().rposition(|t| *t == Truth::StopDelivered);
+                let run = truth.iter().rposition(|t| *t == Truth::Begun(Phase::PreStop));
+                self.world.require(asked > run, "pre-stop without a request of its own");
+            }
+            Phase::PostStop => {
+                self.world.require(!alive, "post-stop with a running guest");
+                self.world.require(!taken, "post-stop before everything was given back");
+            }
+        }
+    }
+}
+
+impl Host for ModelHost<'_> {
+    type Death = Died;
+
+    fn record(&mut self, event: Event, _durable: bool) -> Result<Result<(), Unrecorded>, Died> {
+        self.write(event)?;
+        Ok(Ok(()))
+    }
+
+    fn hook(
+        &mut self,
+        phase: Phase,
+        _cause: Option<StopCause>,
+        stoppable: bool,
+    ) -> Result<Option<HookEnd>, Died> {
+        if !self.world.budget.has_hook {
+            return Ok(None);
+        }
+        self.may_die()?;
+        self.check_begin(phase);
+        let process = self.world.process();
+        let script: VolumeId = "local:snippets/hook".parse().unwrap();
+        self.world.ledger.push(Event::HookBegin { phase, script, path: "/hook".into(), process });
+        self.world.script = Some(Script { phase, process, running: true });
+        self.world.say(Truth::Begun(phase));
+        self.may_die()?;
+        if matches!(phase, Phase::PostStart | Phase::PreStop) && self.choices.pick(2) == 1 {
+            self.world.guest_ends(StopCause::Killed);
+        }
+        let can_stop = stoppable && self.world.budget.requests > 0;
+        let outcome = match self.choices.pick(if can_stop { 4 } else { 3 }) {
+            0 => Outcome::Ok,
+            1 => Outcome::Exit(1),
+            2 => Outcome::TimedOut,
+            _ => {
+                self.pending = Some(self.asked(true));
+                Outcome::Aborted
+            }
+        };
+        self.world.script = None;
+        self.world.say(Truth::HookEnded(phase, outcome));
+        self.hook_end(phase, outcome).map(Some)
+    }
+
+    fn adopt_hook(&mut self, phase: Phase, process: ProcessId) -> Result<HookEnd, Died> {
+        let running = self.world.script.is_some_and(|script| script.process == process && script.running);
+        self.world.require(running, "a script was adopted that does not run");
+        self.may_die()?;
+        let truly = if self.choices.pick(2) == 0 { Outcome::Ok } else { Outcome::Exit(1) };
+        self.world.script = None;
+        self.world.say(Truth::HookEnded(phase, truly));
+        // The kernel may tell how it ended, or not.
+        let told = if self.choices.pick(2) == 0 { truly } else { Outcome::Unknown };
+        self.hook_end(phase, told)
+    }
+
+    fn lost_hook(&mut self, phase: Phase) -> Result<HookEnd, Died> {
+        let running = self.world.script.is_some_and(|script| script.running);
+        self.world.require(!running, "a script that runs was given up as lost");
+        self.hook_end(phase, Outcome::Unknown)
+    }
+
+    fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Died> {
+        let same = self.world.guest.is_some_and(|(guest, _)| guest == process);
+        self.world.require(same, "a guest was adopted that does not run");
+        self.may_die()
+    }
+
+    fn prepare(&mut self) -> Result<Result<(), String>, Died> {
+        self.may_die()?;
+        Ok(if self.choices.pick(2) == 0 { Ok(()) } else { Err("locked".into()) })
+    }
+
+    fn launch(&mut self) -> Result<Launched, Died> {
+        let refused = self
+            .world
+            .truth
+            .iter()
+            .any(|t| matches!(t, Truth::HookEnded(Phase::PreStart, o) if o.aborts_start()));
+        self.world.require(!refused, "a launch after a pre-start that refused");
+        let unrun = self.world.budget.has_hook && self.world.count(Truth::Begun(Phase::PreStart)) == 0;
+        self.world.require(!unrun, "a launch before pre-start");
+        self.world.require(self.world.guest.is_none(), "a second launch of a guest that runs");
+        self.write(Event::Took { what: Resource::File { path: "/pid".into() } })?;
+        self.world.taken = true;
+        self.may_die()?;
+        if self.choices.pick(2) == 1 {
+            return Ok(Launched::No("no such device".into()));
+        }
+        let process = self.world.process();
+        self.world.ledger.push(Event::Launch { process });
+        self.world.guest = Some((process, Guest::Booting));
+        self.world.say(Truth::Launched);
+        self.may_die()?;
+        Ok(Launched::Yes)
+    }
+
+    fn ready(&mut self, stoppable: bool) -> Result<Readiness, Died> {
+        self.may_die()?;
+        if self.world.guest.is_none() {
+            return Ok(Readiness::Failed("gone".into()));
+        }
+        if stoppable && self.pending.is_some() {
+            return Ok(Readiness::Cancelled);
+        }
+        let can_stop = stoppable && self.world.budget.requests > 0;
+        match self.choices.pick(if can_stop { 4 } else { 3 }) {
+            0 => {
+                if let Some((_, state @ Guest::Booting)) = &mut self.world.guest {
+                    *state = Guest::Up;
+                }
+                self.world.say(Truth::Up);
+                self.write(Event::Ready { init: None })?;
+                Ok(Readiness::Ready)
+            }
+            1 => {
+                self.world.guest_ends(self.world.failed_launch());
+                Ok(Readiness::Failed("exit code 1".into()))
+            }
+            2 => Ok(Readiness::Failed("timeout".into())),
+            _ => {
+                self.pending = Some(self.asked(true));
+                Ok(Readiness::Cancelled)
+            }
+        }
+    }
+
+    fn pending_stop(&mut self) -> Option<StopRequest> {
+        let stop = self.pending.take()?;
+        self.stop_open = true;
+        self.world.say(Truth::StopDelivered);
+        Some(stop)
+    }
+
+    fn wait(&mut self) -> Result<Happening, Died> {
+        self.may_die()?;
+        let asked = self.world.truth.iter().rposition(|t| *t == Truth::Begun(Phase::PreStop));
+        let given_up = self.world.truth.iter().rposition(|t| *t == Truth::GaveUp);
+        self.world
+            .require(asked.is_none() || given_up > asked, "a stop whose pre-stop has run was not carried on");
+        let Some((_, guest)) = self.world.guest else {
+            let cause = self.world.truth.iter().rev().find_map(|t| match t {
+                Truth::GuestEnded(cause) => Some(*cause),
+                _ => None,
+            });
+            return Ok(Happening::Gone(cause.unwrap_or(StopCause::Unknown), String::new()));
+        };
+        if guest == Guest::PoweredOff {
+            self.world.guest_ends(StopCause::GuestPoweroff);
+            return Ok(Happening::Gone(StopCause::GuestPoweroff, String::new()));
+        }
+        let (requests, restarts) = (self.world.budget.requests > 0, self.world.budget.restarts > 0);
+        match self.choices.pick(2 + usize::from(requests) * 2 + usize::from(restarts)) {
+            0 => {
+                self.world.guest_ends(StopCause::GuestPoweroff);
+                Ok(Happening::Gone(StopCause::GuestPoweroff, String::new()))
+            }
+            1 => {
+                self.world.guest_ends(StopCause::Crash);
+                Ok(Happening::Gone(StopCause::Crash, String::new()))
+            }
+            pick @ (2 | 3) if requests => {
+                let stop = self.asked(pick == 2);
+                self.stop_open = true;
+                self.world.say(Truth::StopDelivered);
+                Ok(Happening::StopAsked(stop))
+            }
+            _ => {
+                self.world.budget.restarts -= 1;
+                self.world.guest = None;
+                Ok(Happening::Restart)
+            }
+        }
+    }
+
+    fn end(&mut self, request: &StopRequest) -> Result<Ended, Died> {
+        self.may_die()?;
+        if self.world.guest.is_none() {
+            // It went by itself before it was told to.
+            return Ok(Ended::Gone(StopCause::Killed, String::new()));
+        }
+        let may_live = !request.hard && !request.force;
+        let cause = match self.choices.pick(if may_live { 3 } else { 1 }) {
+            0 => request.cause,
+            // Overruled by a hard stop.
+            1 => StopCause::Stop,
+            _ => {
+                self.world.say(Truth::GaveUp);
+                return Ok(Ended::StillRunning("timeout".into()));
+            }
+        };
+        self.world.guest_ends(cause);
+        self.may_die()?;
+        Ok(Ended::Gone(cause, String::new()))
+    }
+
+    fn kill(&mut self) -> Result<(), Died> {
+        self.may_die()?;
+        self.world.guest_ends(self.world.failed_launch());
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), Died> {
+        self.may_die()?;
+        self.world.require(self.world.guest.is_none(), "a running guest's things were given back");
+        self.world.taken = false;
+        self.may_die()
+    }
+
+    fn answer_start(&mut self, result: Result<(), String>) -> Result<(), Died> {
+        let open =
+            self.world.count(Truth::StartAnswered(true)) + self.world.count(Truth::StartAnswered(false)) == 0;
+        if open && !self.world.died() {
+            self.world.say(Truth::StartAnswered(result.is_ok()));
+        }
+        self.may_die()
+    }
+
+    fn answer_stop(&mut self, result: Result<(), String>) -> Result<(), Died> {
+        if std::mem::take(&mut self.stop_open) || self.pending.take().is_some() {
+            self.world.say(Truth::StopAnswered(result.is_ok()));
+        }
+        self.may_die()
+    }
+}
+
+impl Drop for ModelHost<'_> {
+    fn drop(&mut self) {
+        let died = self.world.truth.last() == Some(&Truth::KeeperDied);
+        let open = self.stop_open || self.pending.is_some();
+        self.world.require(!open || died, "a request for a stop was never answered");
+    }
+}

@@ -1,0 +1,289 @@
+use crate::choices::Choices;
+use model::{Boot, Event, GuestKind, Outcome, Phase, ProcessId, RunId, StartReason, StopCause, UserId};
+
+/// How far the exploration goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// Deaths of the keeper.
+    pub(crate) deaths: u32,
+    /// Requests for a stop.
+    pub(crate) requests: u32,
+    /// Reboots of a container by itself.
+    pub(crate) restarts: u32,
+    /// Whether the guest has a hookscript.
+    pub(crate) has_hook: bool,
+}
+
+/// What really happened, as the scripts and the guest themselves would tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Truth {
+    Begun(Phase),
+    HookEnded(Phase, Outcome),
+    Launched,
+    Up,
+    StopDelivered,
+    GaveUp,
+    GuestEnded(StopCause),
+    KeeperDied,
+    HostCrashed,
+    StartAnswered(bool),
+    StopAnswered(bool),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Guest {
+    Booting,
+    Up,
+    /// Powered itself off while nobody told its hypervisor to quit.
+    PoweredOff,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Script {
+    pub(crate) phase: Phase,
+    pub(crate) process: ProcessId,
+    pub(crate) running: bool,
+}
+
+/// What tells two moments of the world apart.
+pub(crate) type State = (usize, Option<(ProcessId, Guest)>, Option<Script>, bool, Vec<Truth>);
+
+pub(crate) struct World {
+    pub(crate) budget: Budget,
+    pub(crate) ledger: Vec<Event>,
+    pub(crate) truth: Vec<Truth>,
+    pub(crate) boot: Boot,
+    pub(crate) guest: Option<(ProcessId, Guest)>,
+    pub(crate) script: Option<Script>,
+    pub(crate) taken: bool,
+    pub(crate) pids: u32,
+    pub(crate) states: Vec<State>,
+    pub(crate) broken: Option<String>,
+}
+
+impl World {
+    pub(crate) fn new(budget: Budget) -> Self {
+        let boot = Boot { instance: "i0".into(), kernel: "k0".into() };
+        Self {
+            budget,
+            ledger: Vec::new(),
+            truth: Vec::new(),
+            boot,
+            guest: None,
+            script: None,
+            taken: false,
+            pids: 1000,
+            states: Vec::new(),
+            broken: None,
+        }
+    }
+
+    pub(crate) fn process(&mut self) -> ProcessId {
+        self.pids += 1;
+        ProcessId { pid: self.pids, start: u64::from(self.pids) }
+    }
+
+    pub(crate) fn begin(&mut self) {
+        let keeper = self.process();
+        self.ledger.push(Event::RunBegin {
+            run: RunId::new(1, 1),
+            vmid: "100".parse().unwrap(),
+            kind: GuestKind::Qemu,
+            name: "guest".into(),
+            reason: StartReason::User,
+            user: UserId::root(),
+            hookscript: None,
+        });
+        self.ledger.push(Event::Keeper { process: keeper, boot: self.boot.clone(), adopted: false });
+    }
+
+    pub(crate) fn successor(&mut self) {
+        let keeper = self.process();
+        self.ledger.push(Event::Keeper { process: keeper, boot: self.boot.clone(), adopted: true });
+    }
+
+    pub(crate) fn say(&mut self, truth: Truth) {
+        self.truth.push(truth);
+        self.states.push((self.ledger.len(), self.guest, self.script, self.taken, self.truth.clone()));
+    }
+
+    pub(crate) fn require(&mut self, holds: bool, what: &str) {
+        if !holds && self.broken.is_none() {
+            self.broken = Some(what.to_owned());
+        }
+    }
+
+    pub(crate) fn count(&self, truth: Truth) -> usize {
+        self.truth.iter().filter(|seen| **seen == truth).count()
+    }
+
+    pub(crate) fn died(&self) -> bool {
+        self.truth.contains(&Truth::KeeperDied)
+    }
+
+    pub(crate) fn living(&self) -> Vec<ProcessId> {
+        let script = self.script.filter(|script| script.running).map(|script| script.process);
+        self.guest.map(|(process, _)| process).into_iter().chain(script).collect()
+    }
+
+    pub(crate) fn guest_ends(&mut self, cause: StopCause) {
+        if self.guest.take().is_some() {
+            self.say(Truth::GuestEnded(cause));
+        }
+    }
+
+    /// What a guest that does not come up ends of: its start, or its own reboot.
+    pub(crate) fn failed_launch(&self) -> StopCause {
+        let again = self.ledger.iter().any(|event| matches!(event, Event::Restart));
+        if again { StopCause::GuestReboot } else { StopCause::StartFailed }
+    }
+
+    /// What may happen while nobody keeps the guest.
+    pub(crate) fn without_keeper(&mut self, choices: &mut Choices) {
+        match choices.pick(4) {
+            0 => {}
+            1 => self.guest_ends(StopCause::Killed),
+            2 => {
+                // The host crashes: nothing is left of what ran or was taken.
+                self.boot = Boot {
+                    instance: format!("{}'", self.boot.instance),
+                    kernel: format!("{}'", self.boot.kernel),
+                };
+                self.guest = None;
+                self.script = None;
+                self.taken = false;
+                self.say(Truth::HostCrashed);
+            }
+            _ => match &mut self.guest {
+                Some((_, state)) => *state = Guest::PoweredOff,
+                // Only /run is emptied.
+                None => self.boot.instance.push('~'),
+            },
+        }
+        if let Some(script) = self.script.filter(|script| script.running)
+            && choices.pick(2) == 1
+        {
+            self.script = Some(Script { running: false, ..script });
+            self.say(Truth::HookEnded(script.phase, Outcome::Ok));
+        }
+    }
+
+    fn recorded(&self, phase: Phase) -> Option<Outcome> {
+        self.ledger.iter().rev().find_map(|event| match event {
+            Event::HookEnd { phase: ended, outcome, .. } if *ended == phase => Some(*outcome),
+            _ => None,
+        })
+    }
+
+    /// The promise, once the story is over.
+    pub(crate) fn check_end(&mut self) {
+        let begun = Phase::ALL.map(|phase| self.count(Truth::Begun(phase)));
+        let [pre_start, post_start, pre_stop, post_stop] = begun;
+        self.require(pre_start <= 1 && post_start <= 1 && post_stop <= 1, "a phase was begun twice");
+        self.require(
+            pre_stop <= self.count(Truth::StopDelivered),
+            "pre-stop was begun without a request for a stop",
+        );
+        let crashed = self.truth.contains(&Truth::HostCrashed);
+        if self.budget.has_hook {
+            self.require(pre_start == 1 || self.died(), "pre-start was left out");
+            let owed =
+                pre_start == 1 && self.recorded(Phase::PreStart).is_none_or(|outcome| !outcome.is_refusal());
+            self.require(
+                post_stop == usize::from(owed),
+                "post-stop was left out, or run after a refused start",
+            );
+            let up = self.count(Truth::Up) > 0;
+            let stopped_at_once = self.truth.contains(&Truth::GuestEnded(StopCause::Killed));
+            self.require(
+                post_start == 1 || !up || crashed || self.died() || stopped_at_once,
+                "post-start was left out",
+            );
+        } else {
+            self.require(begun == [0; 4], "a phase without a hookscript");
+        }
+        self.require(self.guest.is_none(), "the guest outlived its run");
+        self.require(!self.taken, "something was not given back");
+        let ends = self.ledger.iter().filter(|event| matches!(event, Event::RunEnd { .. })).count();
+        self.require(ends == 1, "the run has not one end on record");
+        for phase in Phase::ALL {
+            let begins = self
+                .ledger
+                .iter()
+                .filter(|e| matches!(e, Event::HookBegin { phase: p, .. } if *p == phase))
+                .count();
+            let ends = self
+                .ledger
+                .iter()
+                .filter(|e| matches!(e, Event::HookEnd { phase: p, .. } if *p == phase))
+                .count();
+            self.require(begins == ends, "a phase's begin has no end on record");
+            self.require(
+                begins == self.count(Truth::Begun(phase)),
+                "the record's phases are not those that ran",
+            );
+            let told: Vec<_> = self
+                .ledger
+                .iter()
+                .filter_map(|e| match e {
+                    Event::HookEnd { phase: p, outcome, .. } if *p == phase => Some(*outcome),
+                    _ => None,
+                })
+                .collect();
+            let true_ones: Vec<_> = self
+                .truth
+                .iter()
+                .filter_map(|t| match t {
+                    Truth::HookEnded(p, outcome) if *p == phase => Some(*outcome),
+                    _ => None,
+                })
+                .collect();
+            let honest = told
+                .iter()
+                .all(|outcome| true_ones.contains(outcome) || (*outcome == Outcome::Unknown && self.died()));
+            self.require(honest, "an outcome is on record that was not");
+        }
+        self.check_causes(crashed);
+        if !self.died() {
+            let started = self.count(Truth::StartAnswered(true)) + self.count(Truth::StartAnswered(false));
+            self.require(started == 1, "the start was not answered once");
+            let up = self.count(Truth::Up) > 0;
+            self.require(
+                up || self.count(Truth::StartAnswered(true)) == 0,
+                "a start that failed was answered as a success",
+            );
+        }
+    }
+
+    fn check_causes(&mut self, crashed: bool) {
+        let told = self.ledger.iter().rev().find_map(|e| match e {
+            Event::Gone { cause, .. } => Some(*cause),
+            _ => None,
+        });
+        let ended = self.truth.iter().rev().find_map(|t| match t {
+            Truth::GuestEnded(cause) => Some(*cause),
+            _ => None,
+        });
+        let up = self.count(Truth::Up) > 0;
+        match (told, ended) {
+            (Some(told), Some(ended)) if up && !self.died() => {
+                self.require(told == ended, "the wrong stop cause is on record")
+            }
+            (Some(StopCause::HostCrash), _) => {
+                let reason = crashed || self.boot.instance != "i0";
+                self.require(reason, "a host crash is on record that was not");
+            }
+            (Some(told), Some(ended)) if up => {
+                let honest = told == ended || told == StopCause::Unknown || told == StopCause::StartFailed;
+                self.require(honest, "a stop cause was guessed");
+            }
+            _ => {}
+        }
+        if !up && !self.died() && told.is_some() {
+            self.require(
+                told == Some(StopCause::StartFailed),
+                "a failed start is on record as something else",
+            );
+        }
+    }
+}
