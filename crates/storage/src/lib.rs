@@ -3,12 +3,38 @@
 //! A *storage* is a section of `storage.cfg`; a *volume* is one thing in it, named `<storage>:<name>`. Names are
 //! resolved without a look at the disk ([`Storages::path`]); everything that touches files says so.
 
+mod activate;
 mod definition;
 mod error;
 mod kind;
+mod mounts;
+mod status;
+mod storages;
 mod volume_name;
 
 pub use definition::{Preallocation, Storage};
 pub use error::StorageError;
 pub use kind::StorageKind;
+pub use status::{StatusFilter, StorageStatus};
+pub use storages::{Storages, VolumePath};
 pub use volume_name::{Compression, ImageFormat, VolumeName};
+
+#[cfg(test)]
+mod tests {
+    use crate::Storages;
+    use model::{Layout, StorageId};
+    use std::collections::BTreeMap;
+
+    /// Storages of a host `pve1` from type, id and properties.
+    pub(crate) fn storages(layout: &Layout, cfg: &[(&str, &str, &[(&str, &str)])]) -> Storages {
+        let sections: Vec<(&str, StorageId, BTreeMap<String, String>)> = cfg
+            .iter()
+            .map(|(kind, id, properties)| {
+                let properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+                (*kind, id.parse().unwrap(), properties)
+            })
+            .collect();
+        let sections = sections.iter().map(|(kind, id, properties)| (*kind, id, properties));
+        Storages::new(layout.clone(), "pve1".parse().unwrap(), sections)
+    }
+}
