@@ -1,0 +1,42 @@
+use model::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// Why a hookscript could not be run. The texts are Proxmox VE's (lifecycle.md 1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "problem", content = "about", rename_all = "kebab-case")]
+pub enum Problem {
+    /// The storage does not exist, or does not understand the volume's name.
+    #[error("{0}")]
+    Storage(String),
+    /// The text is no volume id.
+    #[error("unable to parse volume ID '{0}'")]
+    VolumeId(String),
+    /// The volume is of another content type.
+    #[error("'{0}' is not in the snippets directory")]
+    NotASnippet(String),
+    /// There is no regular file, also behind a symbolic link.
+    #[error("script '{0}' does not exist")]
+    NotFound(String),
+    /// The file may not be executed.
+    #[error("script '{0}' is not executable")]
+    NotExecutable(String),
+    /// The kernel refused to execute it.
+    #[error("{0}")]
+    Exec(String),
+    /// Its begin could not be put on record, so it was not run.
+    #[error("cannot record its begin: {0}")]
+    Unrecorded(String),
+}
+
+impl Problem {
+    /// The outcome that goes on record.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Storage(_) | Self::NotFound(_) => Outcome::NotFound,
+            Self::VolumeId(_) | Self::NotASnippet(_) => Outcome::NotASnippet,
+            Self::NotExecutable(_) => Outcome::NotExecutable,
+            Self::Exec(_) | Self::Unrecorded(_) => Outcome::CannotSpawn,
+        }
+    }
+}
