@@ -28,7 +28,8 @@ impl Storages {
     /// [`StorageError::SharedFolder`]; [`StorageError::Io`] where a folder cannot be made.
     pub fn activate(&self, id: &StorageId) -> Result<&Storage, StorageError> {
         let storage = self.enabled(id)?;
-        let mounts = Mounts::read().map_err(StorageError::io("unable to read", Path::new("/proc/self/mountinfo")))?;
+        let mounts =
+            Mounts::read().map_err(StorageError::io("unable to read", Path::new("/proc/self/mountinfo")))?;
         storage.activate(&mounts)?;
         Ok(storage)
     }
@@ -90,7 +91,9 @@ impl Storage {
         }
         if self.create_subfolders {
             for content in FOLDERS {
-                if self.allows(content) || (content == ContentType::Backup && self.allows(ContentType::Rootdir)) {
+                if self.allows(content)
+                    || (content == ContentType::Backup && self.allows(ContentType::Rootdir))
+                {
                     make_folder(&self.folder(content)?)?;
                 }
             }
@@ -158,7 +161,11 @@ mod tests {
                 ("dir", "gone", &[("path", &gone), ("create-base-path", "0")]),
                 ("dir", "file", &[("path", &file)]),
                 ("dir", "mount", &[("path", &mount), ("is_mountpoint", "1")]),
-                ("dir", "twice", &[("path", &twice), ("content", "iso,images"), ("content-dirs", "iso=a,images=a")]),
+                (
+                    "dir",
+                    "twice",
+                    &[("path", &twice), ("content", "iso,images"), ("content-dirs", "iso=a,images=a")],
+                ),
                 ("nfs", "nas", &[("path", &mount)]),
                 ("dir", "made", &[("path", &gone), ("mkdir", "1")]),
             ],
@@ -166,11 +173,15 @@ mod tests {
         let activate = |id: &str| text(all.activate(&id.parse().unwrap()));
         assert_eq!(
             activate("gone"),
-            format!("unable to activate storage 'gone' - directory '{gone}' does not exist or is unreachable")
+            format!(
+                "unable to activate storage 'gone' - directory '{gone}' does not exist or is unreachable"
+            )
         );
         assert_eq!(
             activate("file"),
-            format!("unable to activate storage 'file' - directory '{file}' does not exist or is unreachable")
+            format!(
+                "unable to activate storage 'file' - directory '{file}' does not exist or is unreachable"
+            )
         );
         for id in ["mount", "nas"] {
             assert_eq!(
@@ -182,7 +193,10 @@ mod tests {
             );
         }
         assert_eq!(fs::read_dir(&mount).unwrap().count(), 0, "nothing may be made where nothing is mounted");
-        assert_eq!(activate("twice"), format!("storage 'twice' uses directory {twice}/a for multiple content types"));
+        assert_eq!(
+            activate("twice"),
+            format!("storage 'twice' uses directory {twice}/a for multiple content types")
+        );
         assert_eq!(activate("made"), "");
     }
 }

@@ -218,13 +218,17 @@ impl Storage {
             let mut path = self.folder(name.content)?;
             path.extend(name.folder.as_deref());
             path.push(&name.name);
-            if self.kind == StorageKind::Btrfs && name.format == Some("raw") && name.content == ContentType::Images {
+            if self.kind == StorageKind::Btrfs
+                && name.format == Some("raw")
+                && name.content == ContentType::Images
+            {
                 path.set_extension("");
                 path.push("disk.raw");
             }
             return Ok(path);
         }
-        let pool = || self.pool.as_deref().ok_or_else(|| self.unsupported("a volume without 'vgname' or 'pool'"));
+        let pool =
+            || self.pool.as_deref().ok_or_else(|| self.unsupported("a volume without 'vgname' or 'pool'"));
         match self.kind {
             StorageKind::Lvm | StorageKind::LvmThin => Ok(Path::new("/dev").join(pool()?).join(&name.name)),
             StorageKind::ZfsPool if name.format == Some("subvol") => {
@@ -303,7 +307,8 @@ mod tests {
 
     #[test]
     fn paths_follow_the_content_type() {
-        let dir = storage("dir", &[("path", "/data"), ("content-dirs", "snippets=hooks/all,iso=/cd")]).unwrap();
+        let dir =
+            storage("dir", &[("path", "/data"), ("content-dirs", "snippets=hooks/all,iso=/cd")]).unwrap();
         for (name, path) in [
             ("100/vm-100-disk-0.raw", "/data/images/100/vm-100-disk-0.raw"),
             ("100/base-100-disk-0.raw/101/vm-101-disk-0.qcow2", "/data/images/101/vm-101-disk-0.qcow2"),
@@ -365,7 +370,8 @@ mod tests {
 
     #[test]
     fn flags_without_a_value_are_set() {
-        let dir = storage("dir", &[("path", "/d"), ("disable", ""), ("is_mountpoint", "yes"), ("mkdir", "0")]);
+        let dir =
+            storage("dir", &[("path", "/d"), ("disable", ""), ("is_mountpoint", "yes"), ("mkdir", "0")]);
         let dir = dir.unwrap();
         assert!(dir.disabled && !dir.create_base && !dir.create_subfolders);
         assert_eq!(dir.mount_point.as_deref(), Some(Path::new("/d")));

@@ -171,7 +171,8 @@ fn block_name(name: &str, prefixes: &[&'static str], bases: &[&'static str]) -> 
     };
     let (prefix, digits) = owned(own, prefixes)?;
     let folder = matches!(prefix, "subvol" | "basevol");
-    let mut found = volume(ContentType::Images, own, Some(digits), Some(if folder { "subvol" } else { "raw" }));
+    let mut found =
+        volume(ContentType::Images, own, Some(digits), Some(if folder { "subvol" } else { "raw" }));
     found.base = base;
     found.is_base = matches!(prefix, "base" | "basevol");
     Some(found)
@@ -235,7 +236,8 @@ mod tests {
             let kind = StorageKind::parse(kind).unwrap();
             assert_eq!(kind.parse_name("hook.sh").unwrap_err().to_string(), text);
         }
-        for name in ["snippets/hook.sh", "32G", "base-100-disk-0", "vm-100-", "vm-x-disk-0", "vm-100-a/../b"] {
+        for name in ["snippets/hook.sh", "32G", "base-100-disk-0", "vm-100-", "vm-x-disk-0", "vm-100-a/../b"]
+        {
             let error = StorageKind::Lvm.parse_name(name).unwrap_err().to_string();
             assert_eq!(error, format!("unable to parse lvm volume name '{name}'"));
         }

@@ -6,15 +6,20 @@
 mod activate;
 mod definition;
 mod error;
+mod image;
 mod kind;
 mod mounts;
+mod qemu_img;
+mod size;
 mod status;
 mod storages;
 mod volume_name;
 
 pub use definition::{Preallocation, Storage};
 pub use error::StorageError;
+pub use image::ImageInfo;
 pub use kind::StorageKind;
+pub use size::{format_size, parse_size};
 pub use status::{StatusFilter, StorageStatus};
 pub use storages::{Storages, VolumePath};
 pub use volume_name::{Compression, ImageFormat, VolumeName};

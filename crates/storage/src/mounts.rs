@@ -52,7 +52,10 @@ impl Mounts {
             let kind = mount.kind.as_str();
             kind.starts_with("nfs")
                 || kind.starts_with("fuse")
-                || matches!(kind, "cifs" | "smb3" | "ceph" | "9p" | "autofs" | "lustre" | "glusterfs" | "afs" | "ncpfs")
+                || matches!(
+                    kind,
+                    "cifs" | "smb3" | "ceph" | "9p" | "autofs" | "lustre" | "glusterfs" | "afs" | "ncpfs"
+                )
         })
     }
 
@@ -70,10 +73,7 @@ impl Mounts {
         }
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let path = path.to_owned();
-        thread::Builder::new()
-            .stack_size(64 << 10)
-            .spawn(move || drop(sender.send(question(&path))))
-            .ok()?;
+        thread::Builder::new().stack_size(64 << 10).spawn(move || drop(sender.send(question(&path)))).ok()?;
         receiver.recv_timeout(PATIENCE).ok()
     }
 }

@@ -50,7 +50,8 @@ impl Storages {
         if let Some(id) = &filter.storage {
             self.get(id)?;
         }
-        let mounts = Mounts::read().map_err(StorageError::io("unable to read", Path::new("/proc/self/mountinfo")))?;
+        let mounts =
+            Mounts::read().map_err(StorageError::io("unable to read", Path::new("/proc/self/mountinfo")))?;
         let wanted = self.ids().filter(|id| filter.storage.as_ref().is_none_or(|only| only == *id));
         let mut found = Vec::new();
         for storage in wanted.filter_map(|id| self.get(id).ok()) {
@@ -122,7 +123,10 @@ mod tests {
         );
         let report = |filter: &StatusFilter| {
             let found = all.status(filter).unwrap();
-            found.into_iter().map(|s| (s.storage.to_string(), s.enabled, s.active, s.total > 0)).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .map(|s| (s.storage.to_string(), s.enabled, s.active, s.total > 0))
+                .collect::<Vec<_>>()
         };
         let row = |id: &str, enabled, active| (id.to_owned(), enabled, active, active);
         assert_eq!(

@@ -67,7 +67,8 @@ impl Storages {
                         ("path".to_owned(), "/var/lib/vz".to_owned()),
                         ("content".to_owned(), "backup,images,iso,rootdir,snippets,vztmpl".to_owned()),
                     ];
-                    let made = Storage::new(&layout, StorageKind::Dir, local.clone(), &BTreeMap::from(properties));
+                    let made =
+                        Storage::new(&layout, StorageKind::Dir, local.clone(), &BTreeMap::from(properties));
                     if let Ok(storage) = made {
                         storages.insert(local, Definition::Good(storage));
                     }
@@ -172,7 +173,11 @@ mod tests {
     use std::path::Component;
 
     const CFG: &[(&str, &str, &[(&str, &str)])] = &[
-        ("dir", "local", &[("path", "/var/lib/vz"), ("content", "iso,vztmpl,backup"), ("nodes", "elsewhere")]),
+        (
+            "dir",
+            "local",
+            &[("path", "/var/lib/vz"), ("content", "iso,vztmpl,backup"), ("nodes", "elsewhere")],
+        ),
         ("dir", "nosnip", &[("path", "/var/lib/nosnip"), ("content", "images")]),
         ("dir", "off", &[("path", "/var/lib/off"), ("disable", "")]),
         ("dir", "other", &[("path", "/var/lib/other"), ("nodes", "pve2 pve3")]),
@@ -227,7 +232,8 @@ mod tests {
     #[test]
     fn a_disabled_storage_and_one_of_other_hosts_are_not_used_for_guests() {
         let all = all();
-        let enabled = |id: &str| all.enabled(&id.parse().unwrap()).map(|s| s.id.clone()).map_err(|e| e.to_string());
+        let enabled =
+            |id: &str| all.enabled(&id.parse().unwrap()).map(|s| s.id.clone()).map_err(|e| e.to_string());
         assert!(enabled("local").is_ok(), "the nodes of local never count");
         assert_eq!(enabled("off"), Err("storage 'off' is disabled".to_owned()));
         assert_eq!(enabled("other"), Err("storage 'other' is not available on node 'pve1'".to_owned()));
@@ -247,11 +253,14 @@ mod tests {
     #[test]
     fn a_path_leads_back_to_its_volume() {
         let all = all();
-        for volume in ["local:snippets/a b", "moved:snippets/x", "moved:100/vm-100-disk-0.raw", "nosnip:iso/x.iso"] {
+        for volume in
+            ["local:snippets/a b", "moved:snippets/x", "moved:100/vm-100-disk-0.raw", "nosnip:iso/x.iso"]
+        {
             let volume: VolumeId = volume.parse().unwrap();
             assert_eq!(all.volume_at(&all.path(&volume).unwrap().path), Some(volume));
         }
-        for path in ["/etc/passwd", "/var/lib/vz/snippets", "/var/lib/vz/snippets/a/b", "/m/images/100/x.raw"] {
+        for path in ["/etc/passwd", "/var/lib/vz/snippets", "/var/lib/vz/snippets/a/b", "/m/images/100/x.raw"]
+        {
             assert_eq!(all.volume_at(Path::new(path)), None, "{path}");
         }
     }

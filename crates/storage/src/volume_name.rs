@@ -55,7 +55,9 @@ impl VolumeName {
         };
         match first {
             "iso" if file && iso_extension(rest) => Ok(plain(ContentType::Iso, Some("raw"))),
-            "vztmpl" if file && Compression::of(rest).is_some() => Ok(plain(ContentType::Vztmpl, Some("raw"))),
+            "vztmpl" if file && Compression::of(rest).is_some() => {
+                Ok(plain(ContentType::Vztmpl, Some("raw")))
+            }
             "rootdir" if is_number(rest) => {
                 Ok(Self { owner: rest.parse().ok(), ..plain(ContentType::Rootdir, None) })
             }
@@ -169,7 +171,8 @@ impl Compression {
     /// By the ending of a file name; none where it is no tar archive.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        let ending = |suffix: &str| strip_suffix_ignore_case(name, suffix).is_some_and(|stem| !stem.is_empty());
+        let ending =
+            |suffix: &str| strip_suffix_ignore_case(name, suffix).is_some_and(|stem| !stem.is_empty());
         [
             (".tar", Self::None),
             (".tar.gz", Self::Gzip),
@@ -219,8 +222,10 @@ pub(crate) fn backup_extension(name: &str) -> Option<&str> {
     if name.ends_with(".tgz") {
         return format(name);
     }
-    let stem =
-        [".gz", ".lzo", ".zst", ".bz2"].into_iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let stem = [".gz", ".lzo", ".zst", ".bz2"]
+        .into_iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
     if stem.ends_with(".tar") || stem.ends_with(".vma") { format(stem) } else { None }
 }
 
@@ -287,7 +292,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn fields(text: &str) -> (ContentType, String, Option<u32>, Option<(String, String)>, bool, Option<&'static str>) {
+    fn fields(
+        text: &str,
+    ) -> (ContentType, String, Option<u32>, Option<(String, String)>, bool, Option<&'static str>) {
         let v = VolumeName::parse(text).unwrap();
         assert_eq!(v.to_string(), text);
         (v.content, v.name, v.owner.map(Vmid::get), v.base, v.is_base, v.format)
@@ -327,7 +334,13 @@ mod tests {
         for (text, content, name, owner, format) in [
             ("iso/a b.ISO", ContentType::Iso, "a b.ISO", None, Some("raw")),
             ("iso/x.img", ContentType::Iso, "x.img", None, Some("raw")),
-            ("vztmpl/debian-12_amd64.tar.zst", ContentType::Vztmpl, "debian-12_amd64.tar.zst", None, Some("raw")),
+            (
+                "vztmpl/debian-12_amd64.tar.zst",
+                ContentType::Vztmpl,
+                "debian-12_amd64.tar.zst",
+                None,
+                Some("raw"),
+            ),
             ("vztmpl/x.tar", ContentType::Vztmpl, "x.tar", None, Some("raw")),
             ("rootdir/1234", ContentType::Rootdir, "1234", Some(1234), None),
             ("snippets/hook.sh,foo=1", ContentType::Snippets, "hook.sh,foo=1", None, Some("raw")),
