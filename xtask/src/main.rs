@@ -1,2 +1,38 @@
-//! x
-fn main(){}
+//! The chores of this repository: `cargo xtask check|test|demo|bench`.
+
+mod check;
+mod guests;
+mod packages;
+mod policy;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  check             format, lints, documentation, dependency policy and house rules
+  test [FILTER]     check, then every test there is; ends with `N passed, N failed, N skipped`
+                    (with a filter: only the end to end tests whose name holds it)
+  demo              guests of both kinds through their phases, with the timeline from the journal
+  bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words[..] {
+        ["check"] => check::run_all(),
+        ["test"] => test::run_all(None),
+        ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
+        ["demo"] => guests::demo(),
+        ["bench", ref rest @ ..] => guests::bench(rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

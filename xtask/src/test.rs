@@ -1,0 +1,225 @@
+//! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
+
+use crate::run::{cargo, root, show, show_within, target};
+use crate::{check, packages, run};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The suites of the end to end tests.
+const SUITES: [&str; 3] = ["lifecycle", "compat", "faults"];
+/// No suite may take longer.
+const LIMIT: Duration = Duration::from_secs(600);
+
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    skipped: BTreeMap<String, String>,
+    ran: Vec<String>,
+    complaints: Vec<String>,
+}
+
+/// A line that an end to end test leaves.
+#[derive(Deserialize)]
+struct Line {
+    name: String,
+    result: String,
+    reason: String,
+}
+
+/// `tests/skips.toml`.
+#[derive(Deserialize)]
+struct Skips {
+    #[serde(default)]
+    skip: Vec<Skip>,
+}
+
+#[derive(Deserialize)]
+struct Skip {
+    name: String,
+    reason: String,
+}
+
+impl Tally {
+    fn step(&mut self, name: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(message) => {
+                self.failed += 1;
+                self.complaints.push(format!("{name}: {message}"));
+            }
+        }
+    }
+}
+
+/// Runs everything, or the end to end tests that match a filter.
+pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
+    let began = Instant::now();
+    let mut tally = Tally::default();
+    if filter.is_none() {
+        tally.step("check", check::run_all());
+    }
+    match packages::install() {
+        Ok(()) => {}
+        // The tests that need what is missing say so themselves.
+        Err(message) => eprintln!("{message}"),
+    }
+    let built = show(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]));
+    if built.is_ok() {
+        if filter.is_none() {
+            unit_tests(&mut tally);
+        }
+        end_to_end(&mut tally, filter)?;
+        if filter.is_none() {
+            programs(&mut tally);
+            audit_skips(&mut tally);
+        }
+    } else {
+        tally.step("build", built);
+    }
+    for complaint in &tally.complaints {
+        eprintln!("FAILED {complaint}");
+    }
+    eprintln!("in {} s", began.elapsed().as_secs());
+    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped.len());
+    if tally.failed == 0 { Ok(()) } else { std::process::exit(1) }
+}
+
+fn unit_tests(tally: &mut Tally) {
+    for args in [
+        &["test", "--locked", "--workspace", "--exclude", "e2e", "--no-fail-fast"][..],
+        &["test", "--locked", "-p", "e2e", "--lib"][..],
+    ] {
+        let output = cargo(args).stderr(std::process::Stdio::inherit()).output();
+        let Ok(output) = output else {
+            tally.step("unit tests", Err("cargo cannot be run".to_owned()));
+            continue;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        print!("{text}");
+        let before = tally.failed;
+        for line in text.lines() {
+            if let Some((passed, failed, ignored)) = closing_line(line) {
+                tally.passed += passed;
+                tally.failed += failed;
+                if ignored > 0 {
+                    tally.step("unit tests", Err(format!("{ignored} are marked to be ignored")));
+                }
+            }
+        }
+        if !output.status.success() && tally.failed == before {
+            tally.step("unit tests", Err(output.status.to_string()));
+        }
+    }
+}
+
+/// The numbers of `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+fn closing_line(line: &str) -> Option<(u64, u64, u64)> {
+    let rest = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    let number =
+        |word: &str| rest.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok());
+    Some((number("passed")?, number("failed")?, number("ignored")?))
+}
+
+fn end_to_end(tally: &mut Tally, filter: Option<&str>) -> Result<(), String> {
+    let results = target().join("e2e-results.jsonl");
+    let _ = fs::remove_file(&results);
+    for suite in SUITES {
+        let mut args = vec!["test", "--quiet", "--locked", "-p", "e2e", "--test", suite, "--"];
+        args.extend(filter);
+        let mut command = cargo(&args);
+        command.env("E2E_RESULTS", &results).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
+        let lines_before = lines(&results).len();
+        let result = show_within(&mut command, LIMIT);
+        let lines = lines(&results);
+        for line in &lines[lines_before.min(lines.len())..] {
+            match line.result.as_str() {
+                "passed" => tally.passed += 1,
+                "failed" => tally.failed += 1,
+                _ => {
+                    tally.skipped.insert(line.name.clone(), line.reason.clone());
+                    continue;
+                }
+            }
+            tally.ran.push(line.name.clone());
+        }
+        let failed = lines[lines_before.min(lines.len())..].iter().any(|line| line.result == "failed");
+        if !failed && let Err(message) = result {
+            tally.step(suite, Err(message));
+        }
+        for line in lines.iter().skip(lines_before).filter(|line| line.result == "failed") {
+            let first = line.reason.lines().next().unwrap_or_default();
+            tally.complaints.push(format!("{}: {first}", line.name));
+        }
+    }
+    Ok(())
+}
+
+fn lines(path: &std::path::Path) -> Vec<Line> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The demo, and one short round of the bench, on the build that was just tested.
+fn programs(tally: &mut Tally) {
+    for (name, args) in [("demo", &[][..]), ("bench", &["--quick"][..])] {
+        if !packages::is_root() {
+            tally.skipped.insert(name.to_owned(), "needs root".to_owned());
+            continue;
+        }
+        let folder = target().join("debug");
+        let mut command = run::command(&folder.join(name).to_string_lossy(), args);
+        command.env("HOOKVISOR_BIN", folder.join("hookvisor"));
+        tally.step(name, show_within(&mut command, LIMIT));
+        tally.ran.push(name.to_owned());
+    }
+}
+
+/// As root on Debian the skips are exactly those of the list.
+fn audit_skips(tally: &mut Tally) {
+    for (name, reason) in &tally.skipped {
+        eprintln!("skipped {name}: {reason}");
+    }
+    if !(packages::is_root() && packages::is_debian()) {
+        return;
+    }
+    let listed = fs::read_to_string(root().join("tests/skips.toml")).map_err(|error| error.to_string());
+    let listed = listed.and_then(|text| toml::from_str::<Skips>(&text).map_err(|error| error.to_string()));
+    let listed = match listed {
+        Ok(listed) => listed.skip,
+        Err(message) => return tally.step("tests/skips.toml", Err(message)),
+    };
+    let mut wrong = Vec::new();
+    for (name, reason) in &tally.skipped {
+        match listed.iter().find(|skip| skip.name == *name) {
+            None => {
+                wrong.push(format!("{name} was skipped ({reason}) and tests/skips.toml does not list it"))
+            }
+            Some(skip) if skip.reason != *reason => {
+                wrong.push(format!("{name} was skipped because it {reason}, not because it {}", skip.reason));
+            }
+            Some(_) => {}
+        }
+    }
+    for skip in listed.iter().filter(|skip| !tally.skipped.contains_key(&skip.name)) {
+        let ran = if tally.ran.contains(&skip.name) { "ran" } else { "does not exist" };
+        wrong.push(format!("{} is listed in tests/skips.toml but {ran}", skip.name));
+    }
+    for message in wrong {
+        tally.step("skips", Err(message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_of_a_test_program_is_read() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(closing_line(line), Some((12, 3, 1)));
+        assert_eq!(closing_line("running 3 tests"), None);
+    }
+}
