@@ -121,6 +121,9 @@ pub(crate) fn qcow2_head(file: &mut (impl Read + Seek)) -> std::io::Result<Optio
     if offset == 0 || length == 0 {
         return Ok(Some((size, None)));
     }
+    if i64::try_from(offset).is_err() {
+        return Ok(None);
+    }
     // The format allows for 1023 bytes.
     let mut name = vec![0; length.min(1023) as usize];
     file.seek(SeekFrom::Start(offset))?;

@@ -4,6 +4,7 @@
 //! resolved without a look at the disk ([`Storages::path`]); everything that touches files says so.
 
 mod activate;
+mod content;
 mod definition;
 mod error;
 mod image;
@@ -13,8 +14,11 @@ mod qemu_img;
 mod size;
 mod status;
 mod storages;
+mod template;
+mod text;
 mod volume_name;
 
+pub use content::{ContentFilter, ContentItem, Listing};
 pub use definition::{Preallocation, Storage};
 pub use error::StorageError;
 pub use image::ImageInfo;
@@ -22,6 +26,8 @@ pub use kind::StorageKind;
 pub use size::{format_size, parse_size};
 pub use status::{StatusFilter, StorageStatus};
 pub use storages::{Storages, VolumePath};
+pub use template::Template;
+pub use text::{content_table, status_table};
 pub use volume_name::{Compression, ImageFormat, VolumeName};
 
 #[cfg(test)]
