@@ -5,6 +5,9 @@
 
 pub mod format;
 pub mod guest;
+pub mod options;
+pub mod pending;
+pub mod property;
 pub mod schema;
 pub mod text;
 
