@@ -4,11 +4,14 @@
 //! resolved without a look at the disk ([`Storages::path`]); everything that touches files says so.
 
 mod activate;
+mod alloc;
 mod content;
 mod definition;
 mod error;
+mod free;
 mod image;
 mod kind;
+mod lock;
 mod mounts;
 mod qemu_img;
 mod size;
@@ -18,9 +21,11 @@ mod template;
 mod text;
 mod volume_name;
 
+pub use alloc::{AllocRequest, Allocated};
 pub use content::{ContentFilter, ContentItem, Listing};
 pub use definition::{Preallocation, Storage};
 pub use error::StorageError;
+pub use free::Freed;
 pub use image::ImageInfo;
 pub use kind::StorageKind;
 pub use size::{format_size, parse_size};
@@ -36,8 +41,11 @@ mod tests {
     use model::{Layout, StorageId};
     use std::collections::BTreeMap;
 
+    /// Type, id and properties of a storage.
+    pub(crate) type Section<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
     /// Storages of a host `pve1` from type, id and properties.
-    pub(crate) fn storages(layout: &Layout, cfg: &[(&str, &str, &[(&str, &str)])]) -> Storages {
+    pub(crate) fn storages(layout: &Layout, cfg: &[Section<'_>]) -> Storages {
         let sections: Vec<(&str, StorageId, BTreeMap<String, String>)> = cfg
             .iter()
             .map(|(kind, id, properties)| {

@@ -27,7 +27,7 @@ pub fn parse_size(text: &str) -> Result<u64, StorageError> {
 #[must_use]
 pub fn format_size(bytes: u64) -> String {
     for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] {
-        if bytes % (1 << shift) == 0 {
+        if bytes.is_multiple_of(1_u64 << shift) {
             return format!("{}{unit}", bytes >> shift);
         }
     }

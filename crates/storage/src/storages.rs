@@ -168,11 +168,11 @@ impl Storages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::storages;
+    use crate::tests::{Section, storages};
     use proptest::prelude::*;
     use std::path::Component;
 
-    const CFG: &[(&str, &str, &[(&str, &str)])] = &[
+    const CFG: &[Section<'_>] = &[
         (
             "dir",
             "local",

@@ -292,9 +292,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn fields(
-        text: &str,
-    ) -> (ContentType, String, Option<u32>, Option<(String, String)>, bool, Option<&'static str>) {
+    type Fields = (ContentType, String, Option<u32>, Option<(String, String)>, bool, Option<&'static str>);
+
+    fn fields(text: &str) -> Fields {
         let v = VolumeName::parse(text).unwrap();
         assert_eq!(v.to_string(), text);
         (v.content, v.name, v.owner.map(Vmid::get), v.base, v.is_base, v.format)
