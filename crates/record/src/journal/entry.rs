@@ -1,0 +1,143 @@
+use crate::clock;
+use model::Text;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// How urgent a record is: the levels of syslog(3) that are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// Something failed.
+    Error = 3,
+    /// Something may be wrong.
+    Warning = 4,
+    /// Something worth noticing.
+    Notice = 5,
+    /// In the ordinary course of things.
+    Info = 6,
+}
+
+/// A record for the journal: fields with values of any bytes. A field may occur more than once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// In microseconds since the Unix epoch: the record may reach the journal later.
+    time: u64,
+    fields: Vec<(Cow<'static, str>, Vec<u8>)>,
+}
+
+impl Entry {
+    /// A record of what happens now. `identifier` is the word that journalctl(1) shows before the message.
+    #[must_use]
+    pub fn new(priority: Priority, identifier: &str, message: impl AsRef<[u8]>) -> Self {
+        let time = clock::epoch_micros();
+        let mut entry = Self { time, fields: Vec::with_capacity(16) };
+        entry.push("MESSAGE", message.as_ref());
+        entry.push("PRIORITY", (priority as u8).to_string().as_bytes());
+        entry.push("SYSLOG_FACILITY", b"3");
+        entry.push("SYSLOG_IDENTIFIER", identifier.as_bytes());
+        entry.push("SYSLOG_PID", std::process::id().to_string().as_bytes());
+        entry.push(TIME_FIELD, time.to_string().as_bytes());
+        entry
+    }
+
+    /// Adds a field: capitals, digits and `_`, not beginning with a digit or `_`, at most 64
+    /// (systemd.journal-fields(7)).
+    #[must_use]
+    pub fn field(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
+        self.push(name, value.as_ref());
+        self
+    }
+
+    /// Adds a field where there is a value.
+    #[must_use]
+    pub fn field_if(self, name: &'static str, value: Option<impl AsRef<[u8]>>) -> Self {
+        match value {
+            Some(value) => self.field(name, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn push(&mut self, name: &'static str, value: &[u8]) {
+        debug_assert!(
+            name.starts_with(|c: char| c.is_ascii_uppercase())
+                && name.len() <= 64
+                && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
+            "{name}"
+        );
+        self.fields.push((Cow::Borrowed(name), value.to_vec()));
+    }
+
+    /// How many bytes it counts for in the queue.
+    pub(super) fn size(&self) -> usize {
+        self.fields.iter().map(|(name, value)| name.len() + value.len() + 64).sum()
+    }
+
+    /// As a datagram of systemd's native journal protocol (systemd.io, "Native Journal Protocol").
+    pub(super) fn datagram(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.size());
+        for (name, value) in &self.fields {
+            bytes.extend_from_slice(name.as_bytes());
+            if value.contains(&b'\n') || std::str::from_utf8(value).is_err() {
+                bytes.push(b'\n');
+                bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            } else {
+                bytes.push(b'=');
+            }
+            bytes.extend_from_slice(value);
+            bytes.push(b'\n');
+        }
+        bytes
+    }
+
+    /// As a line of the form that `journalctl -o json` has.
+    pub(super) fn json(&self) -> Vec<u8> {
+        let mut object = Map::new();
+        object.insert("__REALTIME_TIMESTAMP".to_owned(), self.time.to_string().into());
+        for (name, value) in &self.fields {
+            let value = match Text::from(value.as_slice()) {
+                Text::Utf8(text) => Value::from(text),
+                Text::Bytes(bytes) => Value::from(bytes),
+            };
+            match object.get_mut(name.as_ref()) {
+                None => {
+                    object.insert(name.clone().into_owned(), value);
+                }
+                Some(Value::Array(values)) if !values.iter().all(Value::is_number) => values.push(value),
+                Some(first) => *first = Value::Array(vec![first.take(), value]),
+            }
+        }
+        Value::Object(object).to_string().into_bytes()
+    }
+}
+
+/// The field with the time of a record, in microseconds since the Unix epoch: the journal's own is when it got
+/// the record.
+pub(crate) const TIME_FIELD: &str = "RECORD_TIME_USEC";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_with_line_ends_or_other_bytes_carry_their_length() {
+        let entry = Entry { time: 0, fields: Vec::new() }
+            .field("A", "plain=\0")
+            .field("B", "two\nlines")
+            .field("C", b"\xff");
+        let expected: &[u8] = b"A=plain=\0\nB\n\x09\0\0\0\0\0\0\0two\nlines\nC\n\x01\0\0\0\0\0\0\0\xff\n";
+        assert_eq!(entry.datagram(), expected);
+    }
+
+    #[test]
+    fn json_is_as_journalctl_has_it() {
+        let entry = Entry { time: 7, fields: Vec::new() }
+            .field("A", "x")
+            .field("B", [255, 10])
+            .field("C", "1")
+            .field("C", [254])
+            .field("C", "3");
+        assert_eq!(
+            String::from_utf8(entry.json()).unwrap(),
+            r#"{"__REALTIME_TIMESTAMP":"7","A":"x","B":[255,10],"C":["1",[254],"3"]}"#
+        );
+    }
+}

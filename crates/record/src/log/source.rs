@@ -1,0 +1,211 @@
+use super::LogRecord;
+use crate::FileError;
+use crate::instance::InstanceError;
+use crate::journal::{InvalidNamespace, older, socket};
+use model::Layout;
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// Records cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The name in `HOOKVISOR_JOURNAL` is none.
+    #[error(transparent)]
+    Namespace(#[from] InvalidNamespace),
+    /// The root's id cannot be read.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is a journal, but not the program that reads it.
+    #[error("cannot run journalctl (package systemd)")]
+    Missing(#[source] io::Error),
+    /// The program that reads the journal failed.
+    #[error("journalctl: {0}")]
+    Journalctl(String),
+}
+
+/// The records that journalctl(1) finds.
+pub(super) struct Journalctl {
+    /// None when it is over, or there is no journal.
+    child: Option<(Child, BufReader<ChildStdout>)>,
+}
+
+impl Journalctl {
+    pub(super) fn none() -> Self {
+        Self { child: None }
+    }
+
+    pub(super) fn spawn(
+        layout: &Layout,
+        namespace: Option<&str>,
+        fields: &[(&'static str, String)],
+        last: Option<usize>,
+    ) -> Result<Self, LogError> {
+        let mut command = Command::new("journalctl");
+        command.args(["--quiet", "--no-pager", "--output=json", "--all"]);
+        command.args(namespace.map(|name| format!("--namespace={name}")));
+        command.args(last.map(|count| format!("--lines={count}")));
+        command.args(fields.iter().map(|(name, value)| format!("{name}={value}")));
+        if let Ok(owner) = fs::metadata(layout.state()) {
+            command.arg(format!("_UID={}", owner.uid()));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
+        match command.spawn() {
+            Ok(mut child) => {
+                let lines = child.stdout.take().map(BufReader::new);
+                Ok(Self { child: lines.map(|lines| (child, lines)) })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !socket(namespace).exists() => {
+                Ok(Self::none())
+            }
+            Err(error) => Err(LogError::Missing(error)),
+        }
+    }
+
+    /// How journalctl ended.
+    fn end(mut child: Child) -> Result<(), LogError> {
+        // It says little: what is a pipe full is never reached before it has closed its output.
+        let mut said = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            let _ = stderr.read_to_string(&mut said);
+        }
+        let status = child.wait().map_err(|error| LogError::Journalctl(error.to_string()))?;
+        let said = said.trim();
+        // Without journal files it complains even when it is to be quiet.
+        if status.success() || said.is_empty() || said.starts_with("No journal files were found") {
+            Ok(())
+        } else {
+            Err(LogError::Journalctl(said.to_owned()))
+        }
+    }
+}
+
+impl Iterator for Journalctl {
+    type Item = Result<LogRecord, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Vec::new();
+        loop {
+            let (_, lines) = self.child.as_mut()?;
+            line.clear();
+            match lines.read_until(b'\n', &mut line) {
+                Ok(0) => {
+                    let (child, _) = self.child.take()?;
+                    return Self::end(child).err().map(Err);
+                }
+                Ok(_) => {
+                    if let Some(record) = LogRecord::parse(&line) {
+                        return Some(Ok(record));
+                    }
+                }
+                Err(error) => return Some(Err(LogError::Journalctl(error.to_string()))),
+            }
+        }
+    }
+}
+
+impl Drop for Journalctl {
+    fn drop(&mut self) {
+        if let Some((child, _)) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The records in the file and the one before it; lines that are none are passed over.
+pub(super) struct RecordFile {
+    read: VecDeque<LogRecord>,
+    files: VecDeque<(PathBuf, BufReader<File>)>,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl RecordFile {
+    pub(super) fn none() -> Self {
+        Self::read_already(VecDeque::new())
+    }
+
+    pub(super) fn read_already(read: VecDeque<LogRecord>) -> Self {
+        Self { read, files: VecDeque::new(), fields: Vec::new() }
+    }
+
+    pub(super) fn open(path: PathBuf, fields: Vec<(&'static str, String)>) -> Result<Self, FileError> {
+        let open = |path: PathBuf| match File::open(&path) {
+            Ok(file) => Ok(Some((path, BufReader::new(file)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::at("open", &path)(error)),
+        };
+        let files = [open(older(&path))?, open(path)?].into_iter().flatten().collect();
+        Ok(Self { read: VecDeque::new(), files, fields })
+    }
+
+    fn matches(&self, record: &LogRecord) -> bool {
+        self.fields.iter().all(|(name, value)| {
+            let values = record.fields.get(*name);
+            values.is_some_and(|values| values.iter().any(|found| found == value.as_bytes()))
+        })
+    }
+
+    fn line(&mut self, line: &mut Vec<u8>) -> Result<usize, FileError> {
+        let Some((path, file)) = self.files.front_mut() else { return Ok(0) };
+        line.clear();
+        file.read_until(b'\n', line).map_err(FileError::at("read", Path::new(path)))
+    }
+}
+
+impl Iterator for RecordFile {
+    type Item = Result<LogRecord, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(record) = self.read.pop_front() {
+            return Some(Ok(record));
+        }
+        let mut line = Vec::new();
+        while !self.files.is_empty() {
+            match self.line(&mut line) {
+                Ok(0) => {
+                    self.files.pop_front();
+                }
+                Ok(_) => {
+                    if let Some(record) = LogRecord::parse(&line).filter(|record| self.matches(record)) {
+                        return Some(Ok(record));
+                    }
+                }
+                Err(error) => {
+                    self.files.clear();
+                    return Some(Err(error.into()));
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn the_file_before_comes_first_and_other_roots_records_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("records.jsonl");
+        let write = |path: &Path, root: &str, message: &str| {
+            let mut file = File::options().append(true).create(true).open(path).unwrap();
+            let line = format!(r#"{{"__REALTIME_TIMESTAMP":"1","ROOT":"{root}","MESSAGE":"{message}"}}"#);
+            writeln!(file, "{line}\n{}", &line[..20]).unwrap();
+        };
+        write(&path, "a", "late");
+        write(&path, "b", "another root's");
+        write(&older(&path), "a", "early");
+        let records = RecordFile::open(path, vec![("ROOT", "a".into())]).unwrap();
+        let messages: Vec<_> = records.map(|record| record.unwrap().message().to_vec()).collect();
+        assert_eq!(messages, [b"early".to_vec(), b"late".to_vec()]);
+    }
+}
