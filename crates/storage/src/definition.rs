@@ -187,7 +187,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unsupported`] for a type that has none.
     pub fn root(&self) -> Result<&Path, StorageError> {
-        self.path.as_deref().ok_or_else(|| self.unsupported("a folder"))
+        self.path.as_deref().ok_or_else(|| self.unsupported("use as a folder"))
     }
 
     /// The folder of a content type.
