@@ -9,6 +9,7 @@ pub mod options;
 pub mod pending;
 pub mod property;
 pub mod schema;
+pub mod storage_cfg;
 pub mod text;
 
 pub use guest::{GuestConfig, Section, Warning, parse, print};
