@@ -37,7 +37,7 @@ pub struct Allocated {
     pub path: PathBuf,
     /// Its format.
     pub format: ImageFormat,
-    /// Its size in bytes, for `size=` in a configuration ([`crate::format_size`]).
+    /// Its size in bytes, for `size=` in a configuration ([`config::text::format_size`]).
     pub size: u64,
     /// What to show of the work, whole lines.
     pub output: String,

@@ -2,6 +2,8 @@
 
 use crate::volume_name::ImageFormat;
 use crate::{StorageError, StorageKind, VolumeName};
+use config::storage_cfg::storage_type;
+use config::text::{parse_boolean, split_list};
 use model::{ContentType, Layout, NodeName, StorageId};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,7 +74,7 @@ impl Preallocation {
 }
 
 impl Storage {
-    /// Understands a section: its type, its id and its properties. A property without a value counts as set.
+    /// Understands a section: its type, its id and its properties.
     ///
     /// Paths are moved below the root where they are `/var/lib/vz` or below it; all others are the host's.
     ///
@@ -90,10 +92,10 @@ impl Storage {
             property,
             value: value.to_owned(),
         };
+        let known = storage_type(kind.as_str());
         let flag = |property: &'static str, default: bool| match get(property) {
             None => Ok(default),
-            Some("") => Ok(true),
-            Some(text) => boolean(text).ok_or_else(|| bad(property, text)),
+            Some(text) => parse_boolean(text).ok_or_else(|| bad(property, text)),
         };
 
         let path = match get("path") {
@@ -107,7 +109,7 @@ impl Storage {
         let mount_point = match get("is_mountpoint") {
             _ if kind.is_mounted() => path.clone(),
             None => None,
-            Some(text) => match boolean(text) {
+            Some(text) => match parse_boolean(text) {
                 Some(true) => path.clone(),
                 Some(false) => None,
                 None if text.is_empty() => path.clone(),
@@ -115,19 +117,13 @@ impl Storage {
                 None => return Err(bad("is_mountpoint", text)),
             },
         };
-        let content = match get("content") {
-            None => kind.default_content().to_vec(),
-            Some(text) => {
-                let mut found = Vec::new();
-                for word in words(text) {
-                    let content: ContentType = word.parse().map_err(|_| bad("content", text))?;
-                    if content != ContentType::None && !found.contains(&content) {
-                        found.push(content);
-                    }
-                }
-                found
+        let mut content = Vec::new();
+        for word in split_list(get("content").or(known.map(|known| known.content)).unwrap_or_default()) {
+            let word: ContentType = word.parse().map_err(|_| bad("content", word))?;
+            if word != ContentType::None && !content.contains(&word) {
+                content.push(word);
             }
-        };
+        }
         let preallocation = match get("preallocation") {
             None => None,
             Some(text) => Some(Preallocation::parse(text).ok_or_else(|| bad("preallocation", text))?),
@@ -145,8 +141,8 @@ impl Storage {
             kind,
             content,
             disabled: flag("disable", false)?,
-            nodes: get("nodes").map(|text| words(text).map(str::to_owned).collect()),
-            shared: kind.is_shared() || flag("shared", false)?,
+            nodes: get("nodes").map(|text| split_list(text).map(str::to_owned).collect()),
+            shared: known.is_some_and(|known| known.shared) || flag("shared", false)?,
             path,
             mount_point,
             create_base: make && flag("create-base-path", true)?,
@@ -232,7 +228,10 @@ impl Storage {
         match self.kind {
             StorageKind::Lvm | StorageKind::LvmThin => Ok(Path::new("/dev").join(pool()?).join(&name.name)),
             StorageKind::ZfsPool if name.format == Some("subvol") => {
-                let mount = self.zfs_mount.clone().map_or_else(|| Ok(Path::new("/").join(pool()?)), Ok)?;
+                let mount = match &self.zfs_mount {
+                    Some(mount) => mount.clone(),
+                    None => Path::new("/").join(pool()?),
+                };
                 Ok(mount.join(&name.name))
             }
             StorageKind::ZfsPool => Ok(Path::new("/dev/zvol").join(pool()?).join(&name.name)),
@@ -259,23 +258,6 @@ fn place(layout: &Layout, path: &Path) -> PathBuf {
     } else {
         path.to_owned()
     }
-}
-
-/// `1`, `on`, `yes`, `true` and their opposites, in any case.
-fn boolean(text: &str) -> Option<bool> {
-    let one_of = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if one_of(["1", "on", "yes", "true"]) {
-        Some(true)
-    } else if one_of(["0", "off", "no", "false"]) {
-        Some(false)
-    } else {
-        None
-    }
-}
-
-/// The words of a list, between commas, semicolons and blanks.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', ';', ' ', '\t', '\0']).filter(|word| !word.is_empty())
 }
 
 /// `<content>=<relative path>[,…]`, each path without `.` and `..`.
@@ -369,9 +351,9 @@ mod tests {
     }
 
     #[test]
-    fn flags_without_a_value_are_set() {
+    fn flags_are_understood() {
         let dir =
-            storage("dir", &[("path", "/d"), ("disable", ""), ("is_mountpoint", "yes"), ("mkdir", "0")]);
+            storage("dir", &[("path", "/d"), ("disable", "1"), ("is_mountpoint", "yes"), ("mkdir", "0")]);
         let dir = dir.unwrap();
         assert!(dir.disabled && !dir.create_base && !dir.create_subfolders);
         assert_eq!(dir.mount_point.as_deref(), Some(Path::new("/d")));

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The texts are what clients of Proxmox VE see, where it has one (lifecycle.md 1.1, api.md 5.5 and 6.1).
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
+    /// The storage configuration cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
     /// No storage has this id.
     #[error("storage '{0}' does not exist")]
     NoStorage(StorageId),

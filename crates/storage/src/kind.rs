@@ -37,50 +37,35 @@ pub enum StorageKind {
     Esxi,
 }
 
-/// Name, content that is allowed where `content` is not set.
-type Row = (StorageKind, &'static str, &'static [ContentType]);
-
-const ROWS: [Row; 14] = {
-    use ContentType::{Backup, Images, Import, Rootdir};
-    [
-        (StorageKind::Dir, "dir", &[Images, Rootdir]),
-        (StorageKind::Btrfs, "btrfs", &[Images, Rootdir]),
-        (StorageKind::Nfs, "nfs", &[Images]),
-        (StorageKind::Cifs, "cifs", &[Images]),
-        (StorageKind::Cephfs, "cephfs", &[Backup]),
-        (StorageKind::Lvm, "lvm", &[Images]),
-        (StorageKind::LvmThin, "lvmthin", &[Images, Rootdir]),
-        (StorageKind::ZfsPool, "zfspool", &[Images, Rootdir]),
-        (StorageKind::Zfs, "zfs", &[Images]),
-        (StorageKind::Rbd, "rbd", &[Images]),
-        (StorageKind::Iscsi, "iscsi", &[Images]),
-        (StorageKind::IscsiDirect, "iscsidirect", &[Images]),
-        (StorageKind::Pbs, "pbs", &[Backup]),
-        (StorageKind::Esxi, "esxi", &[Import]),
-    ]
-};
+/// Every type with its name, in the order of the type's values.
+const NAMES: [(StorageKind, &str); 14] = [
+    (StorageKind::Dir, "dir"),
+    (StorageKind::Btrfs, "btrfs"),
+    (StorageKind::Nfs, "nfs"),
+    (StorageKind::Cifs, "cifs"),
+    (StorageKind::Cephfs, "cephfs"),
+    (StorageKind::Lvm, "lvm"),
+    (StorageKind::LvmThin, "lvmthin"),
+    (StorageKind::ZfsPool, "zfspool"),
+    (StorageKind::Zfs, "zfs"),
+    (StorageKind::Rbd, "rbd"),
+    (StorageKind::Iscsi, "iscsi"),
+    (StorageKind::IscsiDirect, "iscsidirect"),
+    (StorageKind::Pbs, "pbs"),
+    (StorageKind::Esxi, "esxi"),
+];
 
 impl StorageKind {
     /// By its name in `storage.cfg`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        ROWS.iter().find(|row| row.1 == name).map(|row| row.0)
-    }
-
-    fn row(self) -> &'static Row {
-        &ROWS[self as usize]
+        NAMES.iter().find(|known| known.1 == name).map(|known| known.0)
     }
 
     /// Its name in `storage.cfg`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.row().1
-    }
-
-    /// What such a storage holds where `content` is not set.
-    #[must_use]
-    pub fn default_content(self) -> &'static [ContentType] {
-        self.row().2
+        NAMES[self as usize].1
     }
 
     /// Whether volumes are files below a folder.
@@ -93,13 +78,6 @@ impl StorageKind {
     #[must_use]
     pub fn is_mounted(self) -> bool {
         matches!(self, Self::Nfs | Self::Cifs | Self::Cephfs)
-    }
-
-    /// Whether all hosts see the same volumes, whatever `shared` says.
-    #[must_use]
-    pub fn is_shared(self) -> bool {
-        use StorageKind::{Cephfs, Cifs, Iscsi, IscsiDirect, Nfs, Pbs, Rbd, Zfs};
-        matches!(self, Iscsi | Nfs | Cifs | Rbd | Cephfs | IscsiDirect | Zfs | Pbs)
     }
 
     /// Takes a volume name of a storage of this type apart.
@@ -214,9 +192,13 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_the_types() {
-        for (index, row) in ROWS.iter().enumerate() {
-            assert_eq!(row.0 as usize, index, "{}", row.1);
-            assert_eq!(StorageKind::parse(row.1), Some(row.0));
+        for (index, (kind, name)) in NAMES.iter().enumerate() {
+            assert_eq!(*kind as usize, index, "{name}");
+            assert_eq!(StorageKind::parse(name), Some(*kind));
+        }
+        for known in &config::storage_cfg::TYPES {
+            let kind = StorageKind::parse(known.name).unwrap();
+            assert_eq!(kind.is_folder(), known.folder, "{}", known.name);
         }
     }
 

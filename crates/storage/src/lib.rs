@@ -28,7 +28,7 @@ pub use error::StorageError;
 pub use free::Freed;
 pub use image::ImageInfo;
 pub use kind::StorageKind;
-pub use size::{format_size, parse_size};
+pub use size::parse_alloc_size;
 pub use status::{StatusFilter, StorageStatus};
 pub use storages::{Storages, VolumePath};
 pub use template::Template;
@@ -38,22 +38,23 @@ pub use volume_name::{Compression, ImageFormat, VolumeName};
 #[cfg(test)]
 mod tests {
     use crate::Storages;
-    use model::{Layout, StorageId};
-    use std::collections::BTreeMap;
+    use model::Layout;
+    use std::fmt::Write as _;
 
     /// Type, id and properties of a storage.
     pub(crate) type Section<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
 
-    /// Storages of a host `pve1` from type, id and properties.
+    /// Storages of a host `pve1`.
     pub(crate) fn storages(layout: &Layout, cfg: &[Section<'_>]) -> Storages {
-        let sections: Vec<(&str, StorageId, BTreeMap<String, String>)> = cfg
-            .iter()
-            .map(|(kind, id, properties)| {
-                let properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-                (*kind, id.parse().unwrap(), properties)
-            })
-            .collect();
-        let sections = sections.iter().map(|(kind, id, properties)| (*kind, id, properties));
-        Storages::new(layout.clone(), "pve1".parse().unwrap(), sections)
+        let mut text = String::new();
+        for (kind, id, properties) in cfg {
+            writeln!(text, "{kind}: {id}").unwrap();
+            for (key, value) in *properties {
+                writeln!(text, "\t{key} {value}").unwrap();
+            }
+            text.push('\n');
+        }
+        let (cfg, _) = config::storage_cfg::parse(text.as_bytes());
+        Storages::new(layout.clone(), "pve1".parse().unwrap(), &cfg)
     }
 }

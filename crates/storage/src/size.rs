@@ -1,4 +1,4 @@
-//! Sizes as commands take them and as configurations tell them.
+//! Sizes as `pvesm alloc` takes them.
 
 use crate::StorageError;
 
@@ -6,7 +6,7 @@ use crate::StorageError;
 ///
 /// # Errors
 /// [`StorageError::Size`] for any other text, and for more than fits in 64 bits.
-pub fn parse_size(text: &str) -> Result<u64, StorageError> {
+pub fn parse_alloc_size(text: &str) -> Result<u64, StorageError> {
     let invalid = || StorageError::Size(text.to_owned());
     let (digits, shift) = match text.as_bytes().last() {
         Some(b'K') => (&text[..text.len() - 1], 10),
@@ -22,18 +22,6 @@ pub fn parse_size(text: &str) -> Result<u64, StorageError> {
     number.checked_mul(1 << shift).ok_or_else(invalid)
 }
 
-/// Writes a size as `size=` in a configuration has it: the largest unit that leaves no remainder. Nothing is `0T`
-/// (oracle.md, transcript G).
-#[must_use]
-pub fn format_size(bytes: u64) -> String {
-    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] {
-        if bytes.is_multiple_of(1_u64 << shift) {
-            return format!("{}{unit}", bytes >> shift);
-        }
-    }
-    bytes.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,7 +32,7 @@ mod tests {
         for (text, bytes) in
             [("0", 0), ("1", 1024), ("10K", 10 << 10), ("32M", 32 << 20), ("4G", 4 << 30), ("1T", 1 << 40)]
         {
-            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+            assert_eq!(parse_alloc_size(text).unwrap(), bytes, "{text}");
         }
         for text in [
             "",
@@ -60,28 +48,18 @@ mod tests {
             "99999999999G",
             "é",
         ] {
-            assert_eq!(parse_size(text).unwrap_err().to_string(), format!("unable to parse size '{text}'"));
-        }
-    }
-
-    #[test]
-    fn configurations_use_the_largest_unit() {
-        for (bytes, text) in [
-            (0, "0T"),
-            (1 << 40, "1T"),
-            (4 << 30, "4G"),
-            (1536 << 20, "1536M"),
-            (1025 << 10, "1025K"),
-            (513, "513"),
-        ] {
-            assert_eq!(format_size(bytes), text);
+            assert_eq!(
+                parse_alloc_size(text).unwrap_err().to_string(),
+                format!("unable to parse size '{text}'")
+            );
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_can_be_read(kib in 0_u64..1 << 50) {
-            prop_assert_eq!(parse_size(&format_size(kib << 10)).unwrap(), kib << 10);
+        fn what_a_configuration_says_can_be_read(kib in 0_u64..1 << 50) {
+            let text = config::text::format_size(kib << 10);
+            prop_assert_eq!(parse_alloc_size(&text).unwrap(), kib << 10);
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::definition::Storage;
 use crate::{StorageError, StorageKind, VolumeName};
+use config::storage_cfg::StorageCfg;
 use model::{ContentType, Layout, NodeName, StorageId, Vmid, VolumeId};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use store::ConfigStore;
 
 /// The storages that `storage.cfg` defines, as this host sees them.
 #[derive(Debug, Clone)]
@@ -34,46 +36,26 @@ pub struct VolumePath {
 }
 
 impl Storages {
-    /// Takes the sections of `storage.cfg`: type, id and properties. Unknown types are left out.
+    /// Reads `storage.cfg` afresh. What the file says wrongly is left out silently; the store tells of it.
     ///
-    /// There is always a storage `local`: where none of type `dir` at `/var/lib/vz` is defined, it is made up, and
-    /// its `nodes` never count (api.md 6.1).
+    /// # Errors
+    /// [`StorageError::Store`] where the file cannot be read.
+    pub fn load(store: &ConfigStore) -> Result<Self, StorageError> {
+        Ok(Self::new(store.layout().clone(), store.node().clone(), &store.storage_cfg()?))
+    }
+
+    /// Takes what `storage.cfg` says. Types that are not known here are left out.
     #[must_use]
-    pub fn new<'a>(
-        layout: Layout,
-        node: NodeName,
-        sections: impl IntoIterator<Item = (&'a str, &'a StorageId, &'a BTreeMap<String, String>)>,
-    ) -> Self {
+    pub fn new(layout: Layout, node: NodeName, cfg: &StorageCfg) -> Self {
         let mut storages = BTreeMap::new();
-        for (kind, id, properties) in sections {
-            let Some(kind) = StorageKind::parse(kind) else { continue };
-            let definition = match Storage::new(&layout, kind, id.clone(), properties) {
+        for section in &cfg.sections {
+            let Some(kind) = StorageKind::parse(&section.kind) else { continue };
+            let definition = match Storage::new(&layout, kind, section.id.clone(), &section.options) {
                 Ok(storage) => Definition::Good(storage),
                 Err(StorageError::BadProperty { property, value, .. }) => Definition::Bad { property, value },
                 Err(_) => continue,
             };
-            storages.insert(id.clone(), definition);
-        }
-        let standard = layout.at("var/lib/vz");
-        if let Ok(local) = "local".parse::<StorageId>() {
-            match storages.get_mut(&local) {
-                Some(Definition::Good(storage))
-                    if storage.kind == StorageKind::Dir && storage.path.as_ref() == Some(&standard) =>
-                {
-                    storage.nodes = None;
-                }
-                _ => {
-                    let properties = [
-                        ("path".to_owned(), "/var/lib/vz".to_owned()),
-                        ("content".to_owned(), "backup,images,iso,rootdir,snippets,vztmpl".to_owned()),
-                    ];
-                    let made =
-                        Storage::new(&layout, StorageKind::Dir, local.clone(), &BTreeMap::from(properties));
-                    if let Ok(storage) = made {
-                        storages.insert(local, Definition::Good(storage));
-                    }
-                }
-            }
+            storages.insert(section.id.clone(), definition);
         }
         Self { layout, node, storages }
     }
@@ -248,6 +230,20 @@ mod tests {
             assert_eq!(local.path.as_deref(), Some(Path::new("/srv/root/var/lib/vz")));
             assert!(local.allows(ContentType::Snippets));
         }
+    }
+
+    #[test]
+    fn the_file_is_read_from_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::new(root.path());
+        std::fs::create_dir_all(layout.pve().join("nodes/pve1")).unwrap();
+        std::os::unix::fs::symlink("nodes/pve1", layout.pve().join("local")).unwrap();
+        std::fs::write(layout.storage_cfg(), "dir: extra\n\tpath /var/lib/vz/extra\n\tnodes pve2\n").unwrap();
+        let all = Storages::load(&ConfigStore::open(layout.clone()).unwrap()).unwrap();
+        let found = all.path(&"extra:snippets/hook.sh".parse().unwrap()).unwrap();
+        assert_eq!(found.path, layout.at("var/lib/vz/extra/snippets/hook.sh"));
+        let refused = all.enabled(&"extra".parse().unwrap()).unwrap_err().to_string();
+        assert_eq!(refused, "storage 'extra' is not available on node 'pve1'");
     }
 
     #[test]

@@ -210,8 +210,8 @@ fn removing_at_random_touches_nothing_but_volumes_of_the_storage() {
     let layout = Layout::new(root.path());
     let (local, other): (StorageId, StorageId) = ("local".parse().unwrap(), "other".parse().unwrap());
     let there = layout.at("var/lib/vz-other");
-    let properties = BTreeMap::from([("path".to_owned(), there.to_str().unwrap().to_owned())]);
-    let all = Storages::new(layout.clone(), "pve1".parse().unwrap(), [("dir", &other, &properties)]);
+    let (cfg, _) = config::storage_cfg::parse(format!("dir: other\n\tpath {}\n", there.display()).as_bytes());
+    let all = Storages::new(layout.clone(), "pve1".parse().unwrap(), &cfg);
     let base = all.activate(&local).unwrap().path.clone().unwrap();
     all.activate(&other).unwrap();
     for path in
