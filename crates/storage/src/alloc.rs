@@ -3,8 +3,8 @@
 use crate::activate::make_folder;
 use crate::content::names;
 use crate::definition::{Preallocation, Storage};
+use crate::format::{ImageFormat, image_format};
 use crate::qemu_img::qemu_img;
-use crate::volume_name::{ImageFormat, image_format};
 use crate::{StorageError, StorageKind, Storages};
 use model::{ContentType, StorageId, Vmid, VolumeId};
 use std::fs::{self, DirBuilder, File, OpenOptions};

@@ -1,9 +1,7 @@
 //! What is in a storage (api.md 3.3 and 5.5).
 
 use crate::definition::Storage;
-use crate::volume_name::{
-    Compression, ImageFormat, backup_extension, image_format, import_format, iso_extension,
-};
+use crate::format::{Compression, ImageFormat, backup_extension, image_format, import_format, iso_extension};
 use crate::{StorageError, Storages, VolumeName, image};
 use model::{ContentType, GuestKind, StorageId, Vmid, VolumeId};
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
 //! One storage as `storage.cfg` defines it (api.md 6.1).
 
-use crate::volume_name::ImageFormat;
+use crate::format::ImageFormat;
 use crate::{StorageError, StorageKind, VolumeName};
 use config::storage_cfg::storage_type;
 use config::text::{parse_boolean, split_list};

@@ -2,8 +2,8 @@
 
 use crate::content::{Listing, beside};
 use crate::definition::Storage;
+use crate::format::backup_extension;
 use crate::mounts::Mounts;
-use crate::volume_name::backup_extension;
 use crate::{StorageError, StorageKind, Storages, VolumeName};
 use model::{ContentType, VolumeId};
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};

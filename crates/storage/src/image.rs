@@ -3,8 +3,8 @@
 //! Raw images and the head of qcow2 ones are read directly: that costs no process, does not care whether a running
 //! guest holds the image's lock, and follows no reference in it. `qemu-img` is asked about the rest.
 
+use crate::format::ImageFormat;
 use crate::qemu_img::qemu_img;
-use crate::volume_name::ImageFormat;
 use crate::{StorageError, Storages};
 use model::{ContentType, VolumeId};
 use std::fs::{self, File, Metadata, OpenOptions};

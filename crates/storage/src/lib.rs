@@ -8,6 +8,7 @@ mod alloc;
 mod content;
 mod definition;
 mod error;
+mod format;
 mod free;
 mod image;
 mod kind;
@@ -25,6 +26,7 @@ pub use alloc::{AllocRequest, Allocated};
 pub use content::{ContentFilter, ContentItem, Listing};
 pub use definition::{Preallocation, Storage};
 pub use error::StorageError;
+pub use format::{Compression, ImageFormat};
 pub use free::Freed;
 pub use image::ImageInfo;
 pub use kind::StorageKind;
@@ -33,7 +35,7 @@ pub use status::{StatusFilter, StorageStatus};
 pub use storages::{Storages, VolumePath};
 pub use template::Template;
 pub use text::{content_table, status_table};
-pub use volume_name::{Compression, ImageFormat, VolumeName};
+pub use volume_name::VolumeName;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Container templates.
 
-use crate::volume_name::Compression;
+use crate::format::Compression;
 use crate::{ContentFilter, StorageError, Storages};
 use model::{ContentType, VolumeId};
 use std::path::PathBuf;
