@@ -23,6 +23,7 @@ mod text;
 mod volume_name;
 
 pub use alloc::{AllocRequest, Allocated};
+pub use config::text::format_size;
 pub use content::{ContentFilter, ContentItem, Listing};
 pub use definition::{Preallocation, Storage};
 pub use error::StorageError;
