@@ -1,2 +1,20 @@
-//! x
-fn main() {}
+//! What dies, hangs or fills up, and what happens then.
+
+mod disk_full;
+mod host_crash;
+mod journal;
+mod keeper_killed;
+mod missing_program;
+mod random_kills;
+
+fn main() -> std::process::ExitCode {
+    let tests = [
+        keeper_killed::tests(),
+        random_kills::tests(),
+        host_crash::tests(),
+        journal::tests(),
+        disk_full::tests(),
+        missing_program::tests(),
+    ];
+    e2e::suite::main("faults", tests.concat())
+}

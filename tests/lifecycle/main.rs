@@ -1,2 +1,28 @@
-//! x
-fn main() {}
+//! The life of a guest, operation by operation: which phases run, in which order, and what is on record about them.
+
+mod admission;
+mod call;
+mod failed_start;
+mod guest_ends;
+mod languages;
+mod output;
+mod reboot;
+mod refusal;
+mod shutdown;
+mod start_stop;
+
+fn main() -> std::process::ExitCode {
+    let tests = [
+        start_stop::tests(),
+        shutdown::tests(),
+        reboot::tests(),
+        guest_ends::tests(),
+        failed_start::tests(),
+        refusal::tests(),
+        output::tests(),
+        call::tests(),
+        admission::tests(),
+        languages::tests(),
+    ];
+    e2e::suite::main("lifecycle", tests.concat())
+}

@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::journal::{Record, bytes, text};
 use crate::output::Output;
+use crate::qmp::Monitor;
 use crate::recorder::Note;
 use crate::{proc, wait};
 use serde_json::Value;
@@ -154,6 +155,35 @@ impl<'h> Guest<'h> {
         wait::until(&format!("guest {} to be {word}", self.vmid), || (self.status() == word).then_some(()));
     }
 
+    /// The monitor that is there for other programs.
+    #[track_caller]
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        Monitor::connect(&self.host.at(&format!("run/qemu-server/{}.qmp", self.vmid)))
+    }
+
+    /// Waits until the guest would hear that it shall shut down: the tiny VM has enabled the power button, the
+    /// container's init has set its traps.
+    ///
+    /// # Panics
+    /// If it never does.
+    #[track_caller]
+    pub fn wait_booted(&self) {
+        match self.kind {
+            Kind::Vm => {
+                let mut monitor = self.monitor();
+                wait::until("the power button to be enabled", || {
+                    monitor.port(0x602).filter(|enabled| enabled & 0x100 != 0)
+                });
+            }
+            Kind::Container => {
+                wait::until("the init's traps", || {
+                    self.exec(&["cat", "/run/up"]).status.success().then_some(())
+                });
+            }
+        }
+    }
+
     /// Runs a command in the container.
     #[track_caller]
     pub fn exec(&self, words: &[&str]) -> Output {
@@ -236,13 +266,13 @@ impl<'h> Guest<'h> {
         phases
     }
 
-    /// The phases' names in the journal, each with its outcome if that is not `ok`: `pre-start post-start:exit-1`.
+    /// The phases' names in the journal, each with its outcome if that is not `ok`: `pre-start post-start:exit-code-1`.
     #[track_caller]
     #[must_use]
     pub fn recorded(&self) -> String {
         let words = self.phases().into_iter().map(|record| match record.outcome.as_deref() {
             Some("ok") => record.phase,
-            Some(outcome) => format!("{}:{outcome}", record.phase),
+            Some(outcome) => format!("{}:{}", record.phase, outcome.replace(' ', "-")),
             None => format!("{}:open", record.phase),
         });
         words.collect::<Vec<_>>().join(" ")
@@ -270,7 +300,8 @@ impl<'h> Guest<'h> {
         let history: Vec<String> = self.history_phases();
         assert_eq!(history, names, "phases of {} in its history", self.vmid);
         for record in self.phases() {
-            let called = record.outcome.as_deref().is_none_or(|outcome| !is_never_called(outcome));
+            let called =
+                record.outcome.as_deref().is_none_or(|outcome| !is_never_called(&outcome.replace(' ', "-")));
             let line = format!("out {} {}", self.vmid, record.phase).into_bytes();
             assert!(
                 !called || record.stdout.contains(&line),

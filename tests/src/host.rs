@@ -59,7 +59,7 @@ impl Host {
     pub fn new() -> Self {
         let host = Self::bare();
         host.hookvisor(["init", "--node", NODE]).ok();
-        host.snippet("recorder", &host.recorder.script());
+        host.snippet("recorder", host.recorder.script());
         host
     }
 

@@ -10,10 +10,12 @@ pub mod host;
 pub mod journal;
 pub mod output;
 pub mod proc;
+pub mod qmp;
 pub mod recorder;
 pub mod suite;
 pub mod template;
 pub mod tiny_vm;
+pub mod transcript;
 pub mod wait;
 
 pub use guest::{Guest, Kind};

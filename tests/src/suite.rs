@@ -159,6 +159,7 @@ pub fn main(suite: &'static str, tests: Vec<Test>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Tests wait more than they compute.
     arguments.test_threads.get_or_insert(4);
+    keep_places_of_panics();
     let trials = tests.into_iter().flat_map(|test| test.trials(suite)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -178,6 +179,18 @@ fn trial(name: String, needs: Vec<Need>, run: impl FnOnce() -> Result<(), String
         }
         result.map(|()| Completion::Completed).map_err(Failed::from)
     })
+}
+
+thread_local! {
+    static PLACE: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+/// A failure is told with its place once, in the list of failures, not on standard error as well.
+fn keep_places_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        PLACE.with(|kept| kept.replace(place));
+    }));
 }
 
 fn on_host(run: impl FnOnce(&Host)) -> Result<(), String> {
@@ -201,7 +214,7 @@ fn caught_result(run: impl FnOnce() -> Result<(), String>) -> Result<(), String>
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(text.unwrap_or_else(|| "panicked".to_owned()))
+        Err(format!("{}: {}", PLACE.take(), text.unwrap_or_else(|| "panicked".to_owned())))
     })
 }
 

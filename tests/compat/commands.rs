@@ -1,0 +1,197 @@
+//! The commands beside start and stop.
+
+use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
+use e2e::{Behaviour, Host, Kind, tests};
+
+pub fn tests() -> Vec<Test> {
+    tests!(
+        each: status_names_what_is, wait_waits_for_the_end, the_history_names_outcomes_and_lines, the_log_can_be_asked;
+        once [QEMU]: options_may_be_spelled_three_ways, the_serial_port_is_a_socket, showcmd_is_what_is_run,
+            every_program_is_one_binary;
+        once [LXC, BUSYBOX]: exec_passes_the_exit_code_on, memory_is_limited, a_network_interface_is_there;
+        once []: init_is_repeatable, init_lays_out_what_the_design_says
+    )
+}
+
+fn status_names_what_is(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.command("status", &[]).ok().prints_exactly("status: stopped\n");
+    guest.start().ok();
+    guest.command("status", &[]).ok().prints_exactly("status: running\n");
+    let id = guest.id();
+    let list = host.run(kind.command(), ["list"]).ok();
+    let row = list.out().lines().find(|line| line.contains(&id)).map(str::to_owned);
+    assert!(row.is_some_and(|row| row.contains("running") && row.contains("tiny")), "{}", list.describe());
+    let own = host.hookvisor(["status"]).ok();
+    assert!(own.out().contains(&id), "{}", own.describe());
+    guest.stop().ok();
+}
+
+fn wait_waits_for_the_end(host: &Host, kind: Kind) {
+    if kind == Kind::Container {
+        // Proxmox VE has this command for virtual machines only.
+        return;
+    }
+    let guest = host.vm(&Behaviour::PowersOff { ticks: 6 });
+    guest.start().ok();
+    guest.command("wait", &["--timeout", "20"]).ok();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start post-start post-stop");
+}
+
+fn the_history_names_outcomes_and_lines(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.on("post-start", "echo remarkable; exit 4");
+    guest.start().ok();
+    guest.stop().ok();
+    let text = host.hookvisor(["hooks", "history", &guest.id()]).ok();
+    assert!(text.out().contains("post-start") && text.out().contains('4'), "{}", text.describe());
+    let json = guest.history().to_string();
+    assert!(json.contains("\"post-start\"") && json.contains("\"stop\""), "{json}");
+}
+
+fn the_log_can_be_asked(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    guest.stop().ok();
+    let id = guest.id();
+    let all = host.hookvisor(["log", &id]).ok();
+    let some = host.hookvisor(["log", &id, "--phase", "post-start"]).ok();
+    for phase in ["pre-start", "post-start", "pre-stop", "post-stop"] {
+        assert!(all.out().contains(&format!("out {id} {phase}")), "{}", all.describe());
+        assert_eq!(
+            some.out().contains(&format!("out {id} {phase}")),
+            phase == "post-start",
+            "{}",
+            some.describe()
+        );
+    }
+}
+
+fn options_may_be_spelled_three_ways(host: &Host) {
+    let guest = host.vm(&Behaviour::Obeys);
+    for args in [&["--memory", "17"][..], &["--memory=17"], &["-memory", "17"], &["-memory=17"]] {
+        guest.set(&["--memory", "16"]);
+        guest.set(args);
+        assert!(guest.config().contains("memory: 17\n"), "{args:?}: {}", guest.config());
+    }
+}
+
+fn the_serial_port_is_a_socket(host: &Host) {
+    use std::io::Read as _;
+    let guest = host.vm_with(&Behaviour::Prints("hello from the guest".to_owned()), &["--serial0", "socket"]);
+    guest.start().ok();
+    guest.wait_booted();
+    let socket = host.at(&format!("run/qemu-server/{}.serial0", guest.vmid()));
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("the serial port can be reached");
+    stream.set_read_timeout(Some(e2e::wait::DEADLINE)).expect("a limit can be set");
+    // What was printed before anybody listened is gone; after a reset it is printed again.
+    guest.command("reset", &[]).ok();
+    let mut text = String::new();
+    let mut byte = [0];
+    while !text.contains("hello from the guest") {
+        stream.read_exact(&mut byte).expect("the guest prints");
+        text.push(char::from(byte[0]));
+    }
+    guest.stop().ok();
+}
+
+fn showcmd_is_what_is_run(host: &Host) {
+    let guest = host.vm(&Behaviour::Obeys);
+    let shown = guest.command("showcmd", &[]).ok().out();
+    guest.start().ok();
+    let run = e2e::proc::process(guest.hypervisor()).expect("QEMU runs").cmdline;
+    for word in ["-no-shutdown", "-nodefaults", &format!("vm-{}-disk-0.raw", guest.vmid()), "accel=tcg"] {
+        assert!(shown.contains(word) && run.contains(word), "{word}\nshown: {shown}\nrun: {run}");
+    }
+    guest.stop().ok();
+}
+
+fn every_program_is_one_binary(host: &Host) {
+    let guest = host.vm(&Behaviour::Obeys);
+    host.hookvisor(["qm", "status", &guest.id()]).ok().prints_exactly("status: stopped\n");
+    host.hookvisor(["pvesm", "path", "local:snippets/recorder"])
+        .ok()
+        .prints("var/lib/vz/snippets/recorder\n");
+    host.hookvisor(["pct", "list"]).ok();
+}
+
+fn exec_passes_the_exit_code_on(host: &Host) {
+    let guest = host.container();
+    guest.exec(&["true"]).fails();
+    guest.start().ok();
+    guest.exec(&["true"]).ok();
+    let output = guest.exec(&["sh", "-c", "echo in the guest; exit 42"]);
+    assert_eq!(
+        (output.status.code(), output.out().as_str()),
+        (Some(42), "in the guest\n"),
+        "{}",
+        output.describe()
+    );
+    guest.stop().ok();
+}
+
+fn memory_is_limited(host: &Host) {
+    let guest = host.container();
+    guest.start().ok();
+    let cgroups =
+        std::fs::read_to_string(format!("/proc/{}/cgroup", guest.init())).expect("the init has cgroups");
+    let limit = cgroups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let file = match controllers {
+            "" => format!("/sys/fs/cgroup{path}/memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        // An init that has a cgroup namespace of its own may sit below the one that is limited.
+        let own = std::path::Path::new(&file);
+        let name = own.file_name()?;
+        let folders = own.parent()?.ancestors().take(3);
+        folders.map(|folder| folder.join(name)).find_map(|file| {
+            std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok().filter(|limit| *limit < 1 << 40)
+        })
+    });
+    assert_eq!(limit, Some(64 << 20), "{cgroups}");
+    guest.stop().ok();
+}
+
+fn a_network_interface_is_there(host: &Host) {
+    let bridge = host.bridge();
+    let guest = host.container_with(&[
+        "--net0",
+        &format!("name=eth0,bridge={bridge},ip=192.0.2.7/24,hwaddr=02:00:00:00:00:07"),
+    ]);
+    guest.start().ok();
+    let addresses = guest.exec(&["ip", "addr", "show", "eth0"]).ok();
+    assert!(addresses.out().contains("02:00:00:00:00:07"), "{}", addresses.describe());
+    guest.stop().ok();
+}
+
+fn init_is_repeatable(host: &Host) {
+    let cfg = host.at("etc/pve/storage.cfg");
+    let changed = std::fs::read_to_string(&cfg).expect("the storages")
+        + "\ndir: mine\n\tpath /srv\n\tcontent snippets\n";
+    std::fs::write(&cfg, &changed).expect("the storages can be written");
+    host.hookvisor(["init", "--node", e2e::host::NODE]).ok();
+    assert_eq!(std::fs::read_to_string(&cfg).expect("the storages"), changed, "what is there stays as it is");
+}
+
+fn init_lays_out_what_the_design_says(host: &Host) {
+    for path in [
+        "etc/pve/nodes/pve1/qemu-server",
+        "etc/pve/nodes/pve1/lxc",
+        "etc/pve/storage.cfg",
+        "var/lib/vz/snippets",
+    ] {
+        assert!(host.at(path).exists(), "{path}");
+    }
+    for (link, target) in
+        [("local", "nodes/pve1"), ("qemu-server", "nodes/pve1/qemu-server"), ("lxc", "nodes/pve1/lxc")]
+    {
+        let read = std::fs::read_link(host.at(&format!("etc/pve/{link}"))).expect("a link");
+        assert_eq!(read, std::path::Path::new(target));
+    }
+    host.run("pvesm", ["list", "local", "--content", "snippets"]).ok().prints("local:snippets/recorder");
+}

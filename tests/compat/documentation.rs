@@ -1,0 +1,124 @@
+//! Every command that the README and the book show is run, and prints what they show.
+//!
+//! Only `console` blocks have commands. `/srv/try` stands for the scratch root. `…` stands for anything, a line of
+//! only `…` for any number of lines. `$ cargo xtask …` is run by `cargo xtask test` itself.
+
+use e2e::output::run;
+use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
+use e2e::transcript::line_matches;
+use e2e::{Behaviour, Host, Kind, tests};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub fn tests() -> Vec<Test> {
+    tests!(once [QEMU, LXC, BUSYBOX]: the_pages_are_true)
+}
+
+/// The root that the pages use.
+const PLACE: &str = "/srv/try";
+
+fn the_pages_are_true(host: &Host) {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec![top.join("README.md")];
+    let book = fs::read_dir(top.join("docs")).expect("the book").flatten().map(|entry| entry.path());
+    pages.extend(book.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    pages.sort();
+    let mut wrong = String::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page can be read");
+        let steps = steps(&text);
+        if steps.is_empty() {
+            continue;
+        }
+        let host = Host::bare();
+        // What a page takes for granted: the images that the tour uses.
+        wrong.push_str(&play(&host, &page, &steps));
+        if let Err(left) = host.finish() {
+            wrong.push_str(&format!("{}: {left}\n", page.display()));
+        }
+    }
+    let _ = host.root();
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+struct Step {
+    line: usize,
+    command: String,
+    output: Vec<String>,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut playing = false;
+    for (number, line) in page.lines().enumerate() {
+        if let Some(language) = line.strip_prefix("```") {
+            playing = language == "console";
+        } else if !playing {
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step { line: number + 1, command: command.to_owned(), output: vec![] });
+        } else if let Some(step) = steps.last_mut() {
+            match line.strip_prefix("> ") {
+                Some(more) if step.output.is_empty() => step.command.push_str(&format!("\n{more}")),
+                _ => step.output.push(line.to_owned()),
+            }
+        }
+    }
+    steps
+}
+
+fn play(host: &Host, page: &PathBuf, steps: &[Step]) -> String {
+    let root = host.root().to_string_lossy().into_owned();
+    let mut wrong = String::new();
+    let mut adopted = Vec::new();
+    fs::write(host.scratch().join("tiny.raw"), []).expect("a file can be written");
+    e2e::tiny_vm::write_image(&host.scratch().join("tiny.raw"), &Behaviour::Obeys).expect("an image");
+    e2e::template::write(&host.scratch().join("busybox.tar.gz"));
+    for step in steps {
+        if step.command.starts_with("cargo xtask ") || step.command.starts_with("export HOOKVISOR_ROOT=") {
+            continue;
+        }
+        let command = step.command.replace(PLACE, &root);
+        for (program, kind) in [("qm create ", Kind::Vm), ("pct create ", Kind::Container)] {
+            let vmid = command.split(program).nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+            if let Some(vmid) = vmid.filter(|vmid| !adopted.contains(vmid)) {
+                adopted.push(vmid);
+                host.adopt(kind, vmid);
+            }
+        }
+        // As a terminal shows it: both outputs, in order.
+        let mut shell = host.command("sh");
+        shell.args(["-c", &format!("exec 2>&1\n{command}")]);
+        if let Some(name) = journal_name(host) {
+            shell.env("SYSTEMD_NAMESPACE", name);
+        }
+        let output = run(&mut shell);
+        let text = output.out().replace(&root, PLACE);
+        let seen: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let wanted: Vec<&str> = step.output.iter().map(|line| line.trim_end()).collect();
+        if !matches(&wanted, &seen) {
+            wrong.push_str(&format!(
+                "{}:{}: $ {}\n  shows\n    {}\n  is\n    {}\n",
+                page.display(),
+                step.line,
+                step.command,
+                wanted.join("\n    "),
+                seen.join("\n    ")
+            ));
+        }
+    }
+    wrong
+}
+
+fn journal_name(host: &Host) -> Option<String> {
+    host.with_journal(|journal| Some(journal.name().to_owned()))
+}
+
+fn matches(wanted: &[&str], seen: &[&str]) -> bool {
+    match wanted.split_first() {
+        None => seen.is_empty(),
+        Some((&"…", rest)) => (0..=seen.len()).any(|at| matches(rest, &seen[at..])),
+        Some((first, rest)) => {
+            seen.split_first().is_some_and(|(line, seen)| line_matches(first, line) && matches(rest, seen))
+        }
+    }
+}

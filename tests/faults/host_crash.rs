@@ -1,0 +1,42 @@
+//! The host goes down without warning: everything is killed at once and `/run` is empty afterwards.
+
+use e2e::suite::Test;
+use e2e::{Host, Kind, tests};
+use std::fs;
+
+pub fn tests() -> Vec<Test> {
+    tests!(each: post_stop_follows_at_the_next_boot, the_next_start_comes_after_post_stop)
+}
+
+fn crash(host: &Host, guest: &e2e::Guest) {
+    let mut victims = vec![guest.keeper(), guest.hypervisor()];
+    if guest.kind() == Kind::Container {
+        victims.push(guest.init());
+    }
+    guest.kill(&victims);
+    fs::remove_dir_all(host.at("run"))
+        .and_then(|()| fs::create_dir(host.at("run")))
+        .expect("/run can be emptied");
+}
+
+fn post_stop_follows_at_the_next_boot(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    crash(host, &guest);
+    host.hookvisor(["recover"]).ok();
+    guest.wait_run_end();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start post-start post-stop");
+    assert_eq!(guest.notes()[2].stop_cause, "host-crash");
+    guest.start().ok();
+    guest.stop().ok();
+}
+
+fn the_next_start_comes_after_post_stop(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    crash(host, &guest);
+    guest.start().ok();
+    guest.stop().ok();
+    guest.lived("pre-start post-start post-stop pre-start post-start pre-stop post-stop");
+}

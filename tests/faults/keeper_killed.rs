@@ -1,0 +1,184 @@
+//! `kill -9` of the keeper, of the hypervisor, of both, at every stage; then `hookvisor recover`.
+
+use e2e::suite::{QEMU, Test};
+use e2e::{Behaviour, Guest, Host, Kind, tests, wait};
+use std::fs;
+use std::path::PathBuf;
+
+pub fn tests() -> Vec<Test> {
+    tests!(
+        each: a_running_guest_is_adopted, keeper_and_hypervisor_are_killed, the_keeper_then_the_guest_are_killed,
+            during_pre_start_the_guest_is_never_launched, during_post_start_the_guest_lives_on,
+            during_pre_stop_the_stop_is_carried_on, during_post_stop_it_is_not_repeated,
+            lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;
+        once [QEMU]: a_power_off_while_no_keeper_lives_is_not_lost
+    )
+}
+
+#[track_caller]
+fn recover(host: &Host) {
+    host.hookvisor(["recover"]).ok();
+}
+
+fn a_running_guest_is_adopted(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    let hypervisor = guest.hypervisor();
+    let first = guest.keeper();
+    guest.kill(&[first]);
+    assert!(e2e::proc::alive(hypervisor), "the guest outlives its keeper");
+    recover(host);
+    wait::until("a new keeper", || (guest.keeper() != first).then_some(()));
+    assert_eq!((guest.status().as_str(), guest.hypervisor()), ("running", hypervisor));
+    guest.wait_booted();
+    guest.shutdown(&["--timeout", "20"]).ok();
+    guest.lived("pre-start post-start pre-stop post-stop");
+    assert_eq!(guest.notes()[3].stop_cause, "shutdown");
+}
+
+fn keeper_and_hypervisor_are_killed(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    guest.kill(&[guest.keeper(), guest.hypervisor()]);
+    recover(host);
+    guest.wait_run_end();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start post-start post-stop");
+    guest.start().ok();
+    guest.stop().ok();
+}
+
+fn the_keeper_then_the_guest_are_killed(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    guest.kill(&[guest.keeper()]);
+    let end = match kind {
+        Kind::Vm => guest.hypervisor(),
+        Kind::Container => guest.init(),
+    };
+    guest.kill(&[end]);
+    recover(host);
+    guest.wait_run_end();
+    guest.lived("pre-start post-start post-stop");
+}
+
+fn a_power_off_while_no_keeper_lives_is_not_lost(host: &Host) {
+    let guest = host.vm(&Behaviour::PowersOff { ticks: 20 });
+    guest.start().ok();
+    let mut monitor = guest.monitor();
+    guest.kill(&[guest.keeper()]);
+    monitor.wait_event("SHUTDOWN");
+    drop(monitor);
+    recover(host);
+    guest.wait_run_end();
+    guest.lived("pre-start post-start post-stop");
+    assert_eq!(guest.notes()[2].stop_cause, "guest-poweroff");
+}
+
+/// A hook that waits at a gate in one phase.
+fn gate(host: &Host, guest: &Guest, phase: &str) -> PathBuf {
+    let gate = host.scratch().join("gate");
+    guest
+        .on(phase, &format!("while ! [ -e '{}' ]; do sleep 0.01; done; echo \"through $2\"", gate.display()));
+    gate
+}
+
+fn open(gate: PathBuf) {
+    fs::write(gate, "").expect("the gate can be opened");
+}
+
+fn during_pre_start_the_guest_is_never_launched(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let gate = gate(host, &guest, "pre-start");
+    let start = guest.spawn("start", &[]);
+    guest.wait_noted("pre-start", 1);
+    guest.kill(&[guest.keeper()]);
+    start.finish().fails();
+    let recovery = host.spawn("hookvisor", ["recover"]);
+    open(gate);
+    recovery.finish().ok();
+    guest.wait_run_end();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start:unknown post-stop");
+    assert_eq!(guest.notes()[1].stop_cause, "start-failed");
+}
+
+fn during_post_start_the_guest_lives_on(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let gate = gate(host, &guest, "post-start");
+    let start = guest.spawn("start", &[]);
+    guest.wait_noted("post-start", 1);
+    guest.kill(&[guest.keeper()]);
+    let _ = start.finish();
+    let recovery = host.spawn("hookvisor", ["recover"]);
+    open(gate);
+    recovery.finish().ok();
+    wait::until("the guest to be kept", || (guest.status() == "running").then_some(()));
+    guest.stop().ok();
+    guest.lived("pre-start post-start:unknown pre-stop post-stop");
+}
+
+fn during_pre_stop_the_stop_is_carried_on(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    let gate = gate(host, &guest, "pre-stop");
+    let stop = guest.spawn("stop", &[]);
+    guest.wait_noted("pre-stop", 1);
+    guest.kill(&[guest.keeper()]);
+    let _ = stop.finish();
+    let recovery = host.spawn("hookvisor", ["recover"]);
+    open(gate);
+    recovery.finish().ok();
+    guest.wait_run_end();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start post-start pre-stop:unknown post-stop");
+}
+
+fn during_post_stop_it_is_not_repeated(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    let gate = gate(host, &guest, "post-stop");
+    let stop = guest.spawn("stop", &[]);
+    guest.wait_noted("post-stop", 1);
+    guest.kill(&[guest.keeper()]);
+    let _ = stop.finish();
+    let recovery = host.spawn("hookvisor", ["recover"]);
+    open(gate);
+    recovery.finish().ok();
+    guest.wait_run_end();
+    guest.lived("pre-start post-start pre-stop post-stop:unknown");
+    recover(host);
+    assert_eq!(guest.noted().len(), 4);
+}
+
+fn lines_printed_while_nobody_listens_are_kept(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    let gate = gate(host, &guest, "pre-stop");
+    let stop = guest.spawn("stop", &[]);
+    guest.wait_noted("pre-stop", 1);
+    guest.kill(&[guest.keeper()]);
+    let _ = stop.finish();
+    open(gate);
+    let hook = guest.notes()[2].pid;
+    // The hook prints and ends while no keeper lives; its pipe neither kills it nor loses the line.
+    e2e::host::wait_gone(hook);
+    recover(host);
+    guest.wait_run_end();
+    let phases = guest.phases();
+    let pre_stop = phases.iter().find(|record| record.phase == "pre-stop").expect("pre-stop is on record");
+    assert!(pre_stop.stdout.contains(&b"through pre-stop".to_vec()), "{pre_stop:?}");
+    guest.lived("pre-start post-start pre-stop:unknown post-stop");
+}
+
+fn recover_without_need_does_nothing(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    recover(host);
+    guest.start().ok();
+    let keeper = guest.keeper();
+    recover(host);
+    assert_eq!((guest.keeper(), guest.status().as_str()), (keeper, "running"));
+    guest.stop().ok();
+    recover(host);
+    guest.lived("pre-start post-start pre-stop post-stop");
+}

@@ -1,0 +1,57 @@
+//! The examples, in four languages, on a real virtual machine and a real container.
+
+use e2e::suite::Test;
+use e2e::{Host, Kind, output, tests};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub fn tests() -> Vec<Test> {
+    tests!(each: perl, python, posix_sh, rust)
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../hookscripts/examples")
+}
+
+fn perl(host: &Host, kind: Kind) {
+    script(host, kind, "four-phases.pl");
+}
+
+fn python(host: &Host, kind: Kind) {
+    script(host, kind, "four-phases.py");
+}
+
+fn posix_sh(host: &Host, kind: Kind) {
+    script(host, kind, "four-phases.sh");
+}
+
+fn rust(host: &Host, kind: Kind) {
+    let source = examples().join("four-phases.rs");
+    let program = host.scratch().join("four-phases");
+    output::run(Command::new("rustc").args(["--edition", "2024", "-o"]).arg(&program).arg(source)).ok();
+    let bytes = std::fs::read(&program).expect("the program has been made");
+    lives(host, kind, &host.snippet("four-phases", bytes));
+}
+
+fn script(host: &Host, kind: Kind, name: &str) {
+    let text = std::fs::read(examples().join(name)).expect("the example is there");
+    lives(host, kind, &host.snippet(name, text));
+}
+
+/// The example says a line in each phase and keeps a count of running guests; it refuses a VMID that is not its own.
+#[track_caller]
+fn lives(host: &Host, kind: Kind, volume: &str) {
+    let guest = host.guest(kind);
+    guest.set(&["--hookscript", volume]);
+    let id = guest.vmid();
+    let out = guest.start().ok().out();
+    assert!(out.contains(&format!("guest {id} is about to start")), "{out}");
+    assert!(out.contains(&format!("guest {id} has started")), "{out}");
+    let out = guest.stop().ok().out();
+    assert!(out.contains(&format!("guest {id} is about to stop")), "{out}");
+    assert!(out.contains(&format!("guest {id} has stopped")), "{out}");
+    assert_eq!(guest.recorded(), "pre-start post-start pre-stop post-stop");
+    let path = host.at(&format!("var/lib/vz/snippets/{}", volume.trim_start_matches("local:snippets/")));
+    let wrong = output::run(Command::new(path).args([&guest.id(), "mid-start"])).fails();
+    assert!(wrong.err().contains("mid-start"), "{}", wrong.describe());
+}

@@ -1,0 +1,71 @@
+//! The monitor of a virtual machine, as another program of the host would use it.
+
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// A connection to a monitor.
+#[derive(Debug)]
+pub struct Monitor {
+    reader: BufReader<UnixStream>,
+}
+
+impl Monitor {
+    /// Connects and agrees on capabilities.
+    ///
+    /// # Panics
+    /// If the monitor cannot be reached.
+    #[track_caller]
+    #[must_use]
+    pub fn connect(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).expect("the monitor can be reached");
+        stream.set_read_timeout(Some(crate::wait::DEADLINE)).expect("a limit can be set");
+        let mut monitor = Self { reader: BufReader::new(stream) };
+        let greeting = monitor.line();
+        assert!(greeting.as_ref().is_some_and(|line| line.get("QMP").is_some()), "no greeting: {greeting:?}");
+        monitor.ask("qmp_capabilities", &json!({}));
+        monitor
+    }
+
+    /// Gives one command and returns its answer; none if the machine ended instead.
+    pub fn ask(&mut self, command: &str, arguments: &Value) -> Option<Value> {
+        let line = json!({ "execute": command, "arguments": arguments });
+        self.reader.get_ref().write_all(format!("{line}\n").as_bytes()).ok()?;
+        loop {
+            let line = self.line()?;
+            if line.get("event").is_none() {
+                return Some(line);
+            }
+        }
+    }
+
+    /// Waits for an event.
+    ///
+    /// # Panics
+    /// If it does not come.
+    #[track_caller]
+    pub fn wait_event(&mut self, name: &str) {
+        while let Some(line) = self.line() {
+            if line["event"] == name {
+                return;
+            }
+        }
+        panic!("the machine ended without {name}");
+    }
+
+    /// The two bytes at an I/O port.
+    #[must_use]
+    pub fn port(&mut self, port: u16) -> Option<u16> {
+        let line = json!({ "command-line": format!("i /h {port:#x}") });
+        let answer = self.ask("human-monitor-command", &line)?;
+        let text = answer["return"].as_str()?.trim().rsplit("0x").next()?.to_owned();
+        u16::from_str_radix(&text, 16).ok()
+    }
+
+    fn line(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        serde_json::from_str(&line).ok()
+    }
+}
