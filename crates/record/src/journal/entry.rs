@@ -66,6 +66,11 @@ impl Entry {
         self.fields.push((Cow::Borrowed(name), value.to_vec()));
     }
 
+    /// The first value of a field.
+    pub(super) fn value(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_slice())
+    }
+
     /// How many bytes it counts for in the queue.
     pub(super) fn size(&self) -> usize {
         self.fields.iter().map(|(name, value)| name.len() + value.len() + 64).sum()

@@ -40,6 +40,9 @@ pub const QUEUE_BYTES: usize = 1024 * 1024;
 /// of journald takes less.
 const AWAY_MILLIS: u64 = 2000;
 
+/// How long a journal that takes nothing is waited for by those who wait, in milliseconds ([`Journal::pause`]).
+const STUCK_MILLIS: u64 = 1000;
+
 /// How often a journal that went away is looked for while records wait.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -67,7 +70,9 @@ pub struct Journal {
     stamp: Vec<(&'static str, String)>,
     queue: VecDeque<Entry>,
     queued: usize,
-    lost: u64,
+    lost: Lost,
+    /// When the journal last took a record, or the queue began, on the boot clock in milliseconds.
+    taken: u64,
     /// The process that opened it: a forked child leaves its parent's queue alone.
     owner: Pid,
 }
@@ -76,6 +81,30 @@ enum Link {
     Open(OwnedFd),
     /// Since when there is none, on the boot clock in milliseconds; none when there never was.
     Down(Option<u64>),
+}
+
+/// Records that were lost and not yet told of.
+#[derive(Debug, Default)]
+struct Lost {
+    count: u64,
+    /// The guest whose records they are, where they are all of one.
+    guest: Option<Vec<u8>>,
+}
+
+impl Lost {
+    fn add(&mut self, entry: &Entry) {
+        let guest = entry.value("GUEST_VMID");
+        if self.count == 0 {
+            self.guest = guest.map(<[u8]>::to_vec);
+        } else if self.guest.as_deref() != guest {
+            self.guest = None;
+        }
+        self.count += 1;
+    }
+
+    fn entry(&self) -> Entry {
+        records::lost(self.count).field_if("GUEST_VMID", self.guest.as_ref())
+    }
 }
 
 enum Delivery {
@@ -112,26 +141,25 @@ impl Journal {
             stamp,
             queue: VecDeque::new(),
             queued: 0,
-            lost: 0,
+            lost: Lost::default(),
+            taken: 0,
             owner: getpid(),
         }
     }
 
     /// Sends a record, or queues it. Never waits.
-    pub fn send(&mut self, mut entry: Entry) {
-        for (name, value) in &self.stamp {
-            entry.push(name, value.as_bytes());
-        }
+    pub fn send(&mut self, entry: Entry) {
+        let entry = self.stamped(entry);
         self.flush();
-        if self.lost > 0 {
-            self.lost += 1;
+        if self.lost.count > 0 {
+            self.lost.add(&entry);
         } else if !self.queue.is_empty() {
             self.enqueue(entry);
         } else {
             match self.deliver(&entry) {
                 Delivery::Done => {}
                 Delivery::Later => self.enqueue(entry),
-                Delivery::Failed => self.lost += 1,
+                Delivery::Failed => self.lost.add(&entry),
             }
         }
     }
@@ -139,21 +167,22 @@ impl Journal {
     /// Sends what waits, as far as the journal takes it. Never waits.
     pub fn flush(&mut self) {
         while let Some(entry) = self.queue.pop_front() {
-            if matches!(self.deliver(&entry), Delivery::Later) {
-                self.queue.push_front(entry);
-                return;
+            match self.deliver(&entry) {
+                Delivery::Later => {
+                    self.queue.push_front(entry);
+                    return;
+                }
+                Delivery::Done => {}
+                Delivery::Failed => self.lost.add(&entry),
             }
             self.queued -= entry.size();
         }
-        if self.lost > 0 {
-            let mut entry = records::lost(self.lost);
-            for (name, value) in &self.stamp {
-                entry.push(name, value.as_bytes());
-            }
+        if self.lost.count > 0 {
+            let entry = self.stamped(self.lost.entry());
             match self.deliver(&entry) {
-                Delivery::Done => self.lost = 0,
+                Delivery::Done => self.lost = Lost::default(),
                 Delivery::Later => {
-                    self.lost = 0;
+                    self.lost = Lost::default();
                     self.enqueue(entry);
                 }
                 Delivery::Failed => {}
@@ -177,8 +206,17 @@ impl Journal {
         (!self.queue.is_empty() && matches!(self.link, Link::Down(_))).then_some(RETRY)
     }
 
-    /// How many bytes of records wait. A writer that can make its source wait for a moment may do so before
-    /// this reaches [`QUEUE_BYTES`].
+    /// How long to leave the hookscripts' outputs unread, at most, so that a journal which is slower than they
+    /// are does not lose their lines; call [`Journal::flush`] meanwhile. None where the queue is less than half
+    /// full, and where the journal has taken nothing for a second: nobody waits for one that is stuck.
+    #[must_use]
+    pub fn pause(&self) -> Option<Duration> {
+        let behind = self.queued > QUEUE_BYTES / 2 && matches!(self.link, Link::Open(_));
+        let left = (self.taken + STUCK_MILLIS).saturating_sub(clock::boot_millis());
+        (behind && left > 0).then(|| Duration::from_millis(left))
+    }
+
+    /// How many bytes of records wait, of [`QUEUE_BYTES`] at most.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.queued
@@ -209,11 +247,21 @@ impl Journal {
         }
     }
 
+    fn stamped(&self, mut entry: Entry) -> Entry {
+        for (name, value) in &self.stamp {
+            entry.push(name, value.as_bytes());
+        }
+        entry
+    }
+
     fn enqueue(&mut self, entry: Entry) {
         let size = entry.size();
         if self.queued + size > QUEUE_BYTES && !self.queue.is_empty() {
-            self.lost += 1;
+            self.lost.add(&entry);
         } else {
+            if self.queue.is_empty() {
+                self.taken = clock::boot_millis();
+            }
             self.queued += size;
             self.queue.push_back(entry);
         }
@@ -224,7 +272,10 @@ impl Journal {
         for _ in 0..2 {
             let Some(fd) = self.connected() else { break };
             match wire::send(fd, entry) {
-                Ok(()) => return Delivery::Done,
+                Ok(()) => {
+                    self.taken = clock::boot_millis();
+                    return Delivery::Done;
+                }
                 Err(SendError::Full) => return Delivery::Later,
                 Err(SendError::Gone) => self.link = Link::Down(Some(clock::boot_millis())),
                 Err(SendError::Refused) => return self.deliver_to_file(entry),
@@ -260,11 +311,13 @@ impl Drop for Journal {
             return;
         }
         self.flush();
-        let left: Vec<_> = self.queue.drain(..).collect();
-        let failed = left.iter().filter(|entry| self.fallback.append(entry).is_err()).count() as u64;
-        let lost = self.lost + failed;
-        if lost > 0 {
-            let _ = self.fallback.append(&records::lost(lost));
+        for entry in std::mem::take(&mut self.queue) {
+            if self.fallback.append(&entry).is_err() {
+                self.lost.add(&entry);
+            }
+        }
+        if self.lost.count > 0 {
+            let _ = self.fallback.append(&self.stamped(self.lost.entry()));
         }
     }
 }

@@ -44,7 +44,7 @@ impl Bench {
 }
 
 fn entry(message: &str) -> Entry {
-    Entry::new(Priority::Info, "test", message)
+    Entry::new(Priority::Info, "test", message).field("GUEST_VMID", "100")
 }
 
 fn received(receiver: &UnixDatagram) -> Vec<String> {
@@ -85,6 +85,9 @@ fn losses_are_counted_and_said_once_when_it_flows_again() {
     let text = "x".repeat(10_000);
     (0..200).for_each(|n| journal.send(entry(&format!("{n} {text}"))));
     assert!(journal.queued_bytes() <= QUEUE_BYTES);
+    assert!(journal.pause().is_some(), "the journal took something just now");
+    journal.taken -= STUCK_MILLIS;
+    assert_eq!(journal.pause(), None, "nobody waits for a stuck one");
 
     let mut arrived = received(&receiver);
     while journal.pending_fd().is_some() {
@@ -99,6 +102,7 @@ fn losses_are_counted_and_said_once_when_it_flows_again() {
         format!("{} records were lost because the journal did not take them", 200 - kept)
     );
     assert_eq!(arrived[kept + 1], "after");
+    assert_eq!((journal.pause(), journal.lost.count), (None, 0));
     assert!(arrived[..kept].iter().enumerate().all(|(n, message)| message.starts_with(&format!("{n} x"))));
     assert!((100..200).contains(&kept), "{kept}");
 }

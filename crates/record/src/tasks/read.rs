@@ -69,19 +69,13 @@ pub fn open(layout: &Layout) -> Result<Vec<Upid>, TaskError> {
 /// How a task stands.
 ///
 /// # Errors
-/// [`TaskError::NotFound`] where there is no log of it; or where a file is there but cannot be read.
+/// [`TaskError::NotFound`] where nothing is known of it; or where a file is there but cannot be read.
 pub fn state(layout: &Layout, upid: &Upid) -> Result<State, TaskError> {
-    let path = layout.task_log(upid);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(TaskError::NotFound(upid.clone()));
-        }
-        Err(error) => return Err(FileError::at("open", &path)(error).into()),
-    };
     if let Some(state) = listed(layout, upid)? {
         return Ok(state);
     }
+    let path = layout.task_log(upid);
+    let mut file = open_log(layout, upid)?;
     // It may have been claimed just now: with the lock it is on the list.
     let lock = files::lock(layout)?;
     let state = listed(layout, upid)?;
@@ -95,6 +89,15 @@ pub fn state(layout: &Layout, upid: &Upid) -> Result<State, TaskError> {
     let modified = file.metadata().and_then(|meta| meta.modified()).ok();
     let ended = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     Ok(State::Ended { ended: ended.map(|time| time.as_secs()), status })
+}
+
+fn open_log(layout: &Layout, upid: &Upid) -> Result<File, TaskError> {
+    let path = layout.task_log(upid);
+    match File::open(&path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(TaskError::NotFound(upid.clone())),
+        Err(error) => Err(FileError::at("open", &path)(error).into()),
+    }
 }
 
 fn listed(layout: &Layout, upid: &Upid) -> Result<Option<State>, TaskError> {
@@ -153,13 +156,7 @@ pub struct Page {
 /// [`TaskError::NotFound`] where there is no log of it; or where it cannot be read.
 pub fn lines(layout: &Layout, upid: &Upid, start: u64, limit: u64) -> Result<Page, TaskError> {
     let path = layout.task_log(upid);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(TaskError::NotFound(upid.clone()));
-        }
-        Err(error) => return Err(FileError::at("open", &path)(error).into()),
-    };
+    let file = open_log(layout, upid)?;
     let end = if limit == 0 { u64::MAX } else { start.saturating_add(limit) };
     let (mut lines, mut total) = (Vec::new(), 0);
     for line in BufReader::new(file).split(b'\n') {
