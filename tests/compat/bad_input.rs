@@ -4,9 +4,9 @@ use e2e::suite::Test;
 use e2e::{Host, Kind, tests};
 use std::fs;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: hookscripts_that_cannot_be_set, a_folder_is_no_hookscript, garbage_lines_are_kept_and_warned_about,
+        each []: hookscripts_that_cannot_be_set, a_folder_is_no_hookscript, garbage_lines_are_kept_and_warned_about,
             a_guest_that_does_not_exist, a_vmid_that_is_none, an_unknown_option, a_vmid_that_is_taken,
             an_empty_configuration_file, bytes_that_are_no_text;
         once []: no_root_at_all, an_unknown_command

@@ -3,9 +3,9 @@
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Behaviour, Host, Kind, tests};
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: status_names_what_is, wait_waits_for_the_end, the_history_names_outcomes_and_lines, the_log_can_be_asked;
+        each []: status_names_what_is, wait_waits_for_the_end, the_history_names_outcomes_and_lines, the_log_can_be_asked;
         once [QEMU]: options_may_be_spelled_three_ways, the_serial_port_is_a_socket, showcmd_is_what_is_run,
             every_program_is_one_binary;
         once [LXC, BUSYBOX]: exec_passes_the_exit_code_on, memory_is_limited, a_network_interface_is_there;

@@ -8,9 +8,9 @@ use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::transcript::line_matches;
 use e2e::{Behaviour, Host, Kind, tests};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(once [QEMU, LXC, BUSYBOX]: the_pages_are_true)
 }
 
@@ -66,7 +66,7 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-fn play(host: &Host, page: &PathBuf, steps: &[Step]) -> String {
+fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
     let root = host.root().to_string_lossy().into_owned();
     let mut wrong = String::new();
     let mut adopted = Vec::new();

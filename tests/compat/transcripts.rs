@@ -6,7 +6,7 @@ use e2e::{Behaviour, Host, Kind, tests};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     const QEMU_IMG: Need = Need::Program("qemu-img", "qemu-utils");
     tests!(once [QEMU, QEMU_IMG]: set_on_a_virtual_machine, pending_changes;
         once [LXC, BUSYBOX]: set_on_a_container; once [QEMU, LXC, BUSYBOX]: formats)

@@ -8,8 +8,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub fn tests() -> Vec<Test> {
-    tests!(each: a_configuration_stays_whole, a_start_is_refused, a_stop_is_carried_out)
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(each []: a_configuration_stays_whole, a_start_is_refused, a_stop_is_carried_out)
 }
 
 /// A small file system over a folder of the host, with what the folder held.

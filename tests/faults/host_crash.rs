@@ -4,8 +4,8 @@ use e2e::suite::Test;
 use e2e::{Host, Kind, tests};
 use std::fs;
 
-pub fn tests() -> Vec<Test> {
-    tests!(each: post_stop_follows_at_the_next_boot, the_next_start_comes_after_post_stop)
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(each []: post_stop_follows_at_the_next_boot, the_next_start_comes_after_post_stop)
 }
 
 fn crash(host: &Host, guest: &e2e::Guest) {

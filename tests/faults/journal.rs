@@ -5,8 +5,8 @@ use e2e::{Host, Kind, journal, tests};
 use std::fs;
 use std::time::Duration;
 
-pub fn tests() -> Vec<Test> {
-    tests!(each: a_frozen_journal_holds_nobody, without_a_journal_there_is_a_file, a_restarted_journal_is_found_again)
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(each []: a_frozen_journal_holds_nobody, without_a_journal_there_is_a_file, a_restarted_journal_is_found_again)
 }
 
 fn a_frozen_journal_holds_nobody(host: &Host, kind: Kind) {

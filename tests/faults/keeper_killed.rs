@@ -5,9 +5,9 @@ use e2e::{Behaviour, Guest, Host, Kind, tests, wait};
 use std::fs;
 use std::path::PathBuf;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: a_running_guest_is_adopted, keeper_and_hypervisor_are_killed, the_keeper_then_the_guest_are_killed,
+        each []: a_running_guest_is_adopted, keeper_and_hypervisor_are_killed, the_keeper_then_the_guest_are_killed,
             during_pre_start_the_guest_is_never_launched, during_post_start_the_guest_lives_on,
             during_pre_stop_the_stop_is_carried_on, during_post_stop_it_is_not_repeated,
             lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;

@@ -3,7 +3,7 @@
 use e2e::suite::{LXC, Need, QEMU, Test};
 use e2e::{Host, Kind, output, tests};
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(once [QEMU, LXC, Need::Program("unshare", "util-linux")]: qemu, lxc)
 }
 

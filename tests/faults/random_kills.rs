@@ -5,8 +5,8 @@ use e2e::{Host, Kind, tests};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub fn tests() -> Vec<Test> {
-    tests!(each: no_phase_is_lost_or_doubled)
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(each []: no_phase_is_lost_or_doubled)
 }
 
 const ROUNDS: u64 = 24;

@@ -5,9 +5,9 @@ use e2e::{Host, Kind, tests};
 use std::fs;
 use std::time::Duration;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: of_two_starts_one_wins, stop_cancels_a_start_in_its_pre_start, stop_during_post_start_aborts_the_hook,
+        each []: of_two_starts_one_wins, stop_cancels_a_start_in_its_pre_start, stop_during_post_start_aborts_the_hook,
             a_second_stop_joins_the_first, a_start_waits_for_post_stop, destroy_is_refused_while_it_runs,
             destroy_is_refused_while_a_phase_runs, a_stop_asked_for_by_its_own_hook_is_queued,
             the_terminal_is_given_back, a_stopped_guest_is_destroyed

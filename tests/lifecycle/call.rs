@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: the_surroundings_are_always_the_same, what_hookvisor_tells_is_true, a_script_without_a_first_line_runs,
+        each []: the_surroundings_are_always_the_same, what_hookvisor_tells_is_true, a_script_without_a_first_line_runs,
             a_symbolic_link_is_followed, a_binary_runs, a_hook_that_reads_its_input_sees_its_end,
             a_hook_may_ask_about_and_change_its_own_guest, a_change_made_in_pre_start_counts_for_this_start
     )

@@ -4,13 +4,13 @@ use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Behaviour, Guest, Host, Kind, tests};
 use std::fs;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once [QEMU]: arguments_that_qemu_refuses, a_disk_that_is_gone, an_image_of_a_cdrom_that_is_gone,
             a_bridge_that_is_gone, a_failed_start_can_be_repeated, without_a_hook_nothing_is_left_either;
         once [LXC, BUSYBOX]: an_init_that_cannot_run, a_root_file_system_that_is_gone, a_raw_line_that_lxc_refuses,
             a_bridge_that_is_gone_for_a_container;
-        each: a_failing_post_stop_after_a_failed_start_only_warns
+        each []: a_failing_post_stop_after_a_failed_start_only_warns
     )
 }
 

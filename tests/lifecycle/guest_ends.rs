@@ -3,9 +3,9 @@
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Behaviour, Host, Kind, tests};
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: the_guest_powers_itself_off, the_hypervisor_is_killed;
+        each []: the_guest_powers_itself_off, the_hypervisor_is_killed;
         once [QEMU]: the_monitor_is_told_to_quit, the_hypervisor_crashes;
         once [LXC, BUSYBOX]: the_init_is_killed, the_init_ends
     )

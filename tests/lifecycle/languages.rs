@@ -5,8 +5,8 @@ use e2e::{Host, Kind, output, tests};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub fn tests() -> Vec<Test> {
-    tests!(each: perl, python, posix_sh, rust)
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(each []: perl, python, posix_sh, rust)
 }
 
 fn examples() -> PathBuf {

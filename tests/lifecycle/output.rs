@@ -5,9 +5,9 @@ use e2e::{Guest, Host, Kind, tests};
 use std::fs;
 use std::time::Duration;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: both_outputs_come_on_stdout_in_order, bytes_pass_unchanged, a_missing_line_end_glues_the_next_line_on,
+        each []: both_outputs_come_on_stdout_in_order, bytes_pass_unchanged, a_missing_line_end_glues_the_next_line_on,
             long_lines_are_numbered_parts, nine_kilobytes_in_one_line, many_lines_are_all_there,
             it_comes_as_it_is_printed, a_child_that_holds_the_outputs_does_not_hold_the_start,
             the_task_log_has_what_the_command_showed

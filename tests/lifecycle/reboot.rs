@@ -3,9 +3,9 @@
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Behaviour, Host, Kind, tests, wait};
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: a_reboot_command_is_a_stop_and_a_start, a_reboot_that_the_guest_ignores_times_out;
+        each []: a_reboot_command_is_a_stop_and_a_start, a_reboot_that_the_guest_ignores_times_out;
         once [QEMU]: a_reset_from_inside_runs_no_phase, a_refused_restart_leaves_the_machine_stopped;
         once [LXC, BUSYBOX]: a_reboot_from_inside_a_container_runs_no_phase, it_applies_pending_changes
     )

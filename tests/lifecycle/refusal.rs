@@ -5,9 +5,9 @@ use e2e::{Guest, Host, Kind, tests};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: an_exit_code, a_signal, an_interpreter_that_is_missing, a_script_that_is_not_executable,
+        each []: an_exit_code, a_signal, an_interpreter_that_is_missing, a_script_that_is_not_executable,
             a_script_that_is_gone, a_script_that_became_a_folder, a_script_that_goes_during_the_run,
             a_storage_that_is_gone, a_line_that_is_no_volume
     )

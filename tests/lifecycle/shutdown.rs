@@ -3,9 +3,9 @@
 use e2e::suite::{QEMU, Test};
 use e2e::{Behaviour, Guest, Host, Kind, tests};
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: a_guest_that_obeys_is_shut_down, one_that_ignores_it_lives_on, with_force_it_is_ended,
+        each []: a_guest_that_obeys_is_shut_down, one_that_ignores_it_lives_on, with_force_it_is_ended,
             a_retried_shutdown_runs_pre_stop_again, stop_overrules_a_pending_shutdown;
         once [QEMU]: a_halted_machine_is_stopped, force_stop_is_known_by_both_spellings
     )

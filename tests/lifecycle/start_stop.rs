@@ -3,9 +3,9 @@
 use e2e::suite::{QEMU, Test};
 use e2e::{Behaviour, Host, Kind, tests};
 
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each: all_four_phases_run, a_second_run_has_phases_of_its_own, a_guest_without_a_hook_runs,
+        each []: all_four_phases_run, a_second_run_has_phases_of_its_own, a_guest_without_a_hook_runs,
             a_running_guest_is_not_started_again, a_stopped_guest_is_stopped, causes_and_reasons_are_told,
             a_failing_later_phase_only_warns, a_hook_can_be_set_while_the_guest_runs;
         once [QEMU]: files_lie_where_hooks_expect_them, a_reset_runs_no_phase, suspend_and_resume_run_no_phase,

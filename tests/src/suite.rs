@@ -102,8 +102,13 @@ impl Test {
 
     /// A test that is run on a virtual machine and on a container.
     #[must_use]
-    pub const fn each(module: &'static str, name: &'static str, run: fn(&Host, Kind)) -> Self {
-        Self { name, module, needs: &[], body: Body::Each(run) }
+    pub const fn each(
+        module: &'static str,
+        name: &'static str,
+        needs: &'static [Need],
+        run: fn(&Host, Kind),
+    ) -> Self {
+        Self { name, module, needs, body: Body::Each(run) }
     }
 
     /// A test that needs no host.
@@ -136,20 +141,11 @@ impl Test {
     }
 }
 
-/// Lists tests of this module: `tests!(once [QEMU]: a, b; each: c, d; bare []: e)`.
+/// Lists tests of this module: `tests!(once [QEMU]: a, b; each []: c, d; bare []: e)`.
 #[macro_export]
 macro_rules! tests {
-    ($($how:ident $([$($need:expr),*])? : $($name:ident),+ $(,)?);+ $(;)?) => {{
-        let mut list = Vec::new();
-        $($(list.push($crate::tests!(@one $how $([$($need),*])? $name));)+)+
-        list
-    }};
-    (@one once [$($need:expr),*] $name:ident) => {
-        $crate::suite::Test::once(module_path!(), stringify!($name), &[$($need),*], $name)
-    };
-    (@one each $name:ident) => { $crate::suite::Test::each(module_path!(), stringify!($name), $name) };
-    (@one bare [$($need:expr),*] $name:ident) => {
-        $crate::suite::Test::bare(module_path!(), stringify!($name), &[$($need),*], $name)
+    ($($how:ident $needs:tt : $($name:ident),+);+ $(;)?) => {
+        vec![$($($crate::suite::Test::$how(module_path!(), stringify!($name), &$needs, $name)),+),+]
     };
 }
 
