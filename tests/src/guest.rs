@@ -55,7 +55,9 @@ pub struct PhaseRecord {
 }
 
 impl<'h> Guest<'h> {
-    pub(crate) fn new(host: &'h Host, kind: Kind, vmid: u32) -> Self {
+    /// The guest of that kind and VMID, whether it exists or not.
+    #[must_use]
+    pub fn of(host: &'h Host, kind: Kind, vmid: u32) -> Self {
         Self { host, kind, vmid }
     }
 

@@ -204,7 +204,7 @@ impl Host {
     /// A guest whose clean-up this host sees to.
     pub fn adopt(&self, kind: Kind, vmid: u32) -> Guest<'_> {
         self.guests.borrow_mut().push((kind, vmid));
-        Guest::new(self, kind, vmid)
+        Guest::of(self, kind, vmid)
     }
 
     /// A tiny VM with the recording hook.
@@ -319,7 +319,7 @@ impl Host {
             section("journal", &lines.join("\n"));
         }
         for (kind, vmid) in &*self.guests.borrow() {
-            let guest = Guest::new(self, *kind, *vmid);
+            let guest = Guest::of(self, *kind, *vmid);
             section(&format!("configuration of {vmid}"), &guest.config());
             for ledger in guest.ledgers() {
                 section(&ledger.display().to_string(), &fs::read_to_string(&ledger).unwrap_or_default());
@@ -340,7 +340,7 @@ impl Host {
     pub fn finish(&self) -> Result<(), String> {
         let guests = self.guests.take();
         for (kind, vmid) in &guests {
-            let guest = Guest::new(self, *kind, *vmid);
+            let guest = Guest::of(self, *kind, *vmid);
             for phase in ["pre-stop", "post-stop"] {
                 self.recorder.forget(*vmid, phase);
             }
