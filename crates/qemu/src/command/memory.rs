@@ -150,8 +150,16 @@ impl Build<'_> {
         let props = Props::parse("ivshmem", text)?;
         let size = props.number("size").ok_or_else(|| CommandError::invalid("ivshmem", "missing 'size'"))?;
         let tag = self.facts.layout.tag().map(|tag| format!("{tag}-")).unwrap_or_default();
-        let name = props.get("name").map_or_else(|| self.vmid.to_string(), str::to_owned);
-        let path = PathBuf::from(format!("/dev/shm/pve-shm-{tag}{name}"));
+        let folder = std::path::Path::new("/dev/shm");
+        let path = match props.get("name") {
+            // Other guests may use memory with a name of its own; it is nobody's to remove.
+            Some(name) => folder.join(format!("pve-shm-{tag}{name}")),
+            None => {
+                let path = folder.join(format!("pve-shm-{tag}{}", self.vmid));
+                self.files.push(path.clone());
+                path
+            }
+        };
         self.device_at(Value::new("ivshmem-plain,memdev=ivshmem"), Slot::SharedMemory);
         self.option(
             "-object",
@@ -159,7 +167,6 @@ impl Build<'_> {
                 .path("mem-path", &path)
                 .set("size", format_args!("{size}M")),
         );
-        self.files.push(path);
         Ok(())
     }
 }

@@ -205,7 +205,6 @@ impl<'a> Build<'a> {
         let drives = drive::drives(self.main)?;
         self.boot = BootOrder::read(self.main, &drives)?;
 
-        self.option("-id", Value::new(self.vmid.to_string()));
         let name = Value::new(self.name.replace(',', ",,")).raw("debug-threads=on");
         self.option("-name", name);
         self.flag("-no-shutdown");

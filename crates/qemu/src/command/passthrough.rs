@@ -53,7 +53,7 @@ impl Build<'_> {
             if !self.facts.iommu {
                 return Err(CommandError::missing(
                     &key,
-                    "Cannot open iommu_group: No such file or directory",
+                    "an IOMMU is needed, and none is in use (/sys/kernel/iommu_groups is empty)",
                 ));
             }
             for name in ["mapping", "mdev"] {

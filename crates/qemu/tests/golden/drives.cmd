@@ -1,0 +1,50 @@
+/usr/bin/kvm \
+  -name 'vm100,debug-threads=on' \
+  -no-shutdown \
+  -chardev 'socket,id=qmp,path=/var/run/qemu-server/100.qmp,server=on,wait=off' \
+  -mon 'chardev=qmp,mode=control' \
+  -chardev 'socket,id=hookvisor,fd=10,server=on,wait=off' \
+  -mon 'chardev=hookvisor,mode=control' \
+  -pidfile /var/run/qemu-server/100.pid \
+  -smp '1,sockets=1,cores=1,maxcpus=1' \
+  -nodefaults \
+  -boot 'menu=on,strict=on,reboot-timeout=1000' \
+  -vga none \
+  -nographic \
+  -cpu kvm64,+lahf_lm,+sep \
+  -m 64 \
+  -object 'iothread,id=iothread-virtio0' \
+  -device 'pci-bridge,id=pci.1,chassis_nr=1,bus=pci.0,addr=0x1e' \
+  -device 'pci-bridge,id=pci.2,chassis_nr=2,bus=pci.0,addr=0x1f' \
+  -device 'piix3-usb-uhci,id=uhci,bus=pci.0,addr=0x1.0x2' \
+  -device 'usb-tablet,id=tablet,bus=uhci.0,port=1' \
+  -device 'virtio-balloon-pci,id=balloon0,bus=pci.0,addr=0x3,free-page-reporting=on' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-0.raw,if=none,id=drive-ide0,format=raw,cache=none,aio=io_uring,detect-zeroes=on' \
+  -device 'ide-hd,bus=ide.0,unit=0,drive=drive-ide0,id=ide0,model=MY DISK,rotation_rate=1,wwn=0x5000c50015ea71ac' \
+  -drive 'file=/var/lib/vz/template/iso/debian-12.iso,if=none,id=drive-ide2,media=cdrom,format=raw,aio=io_uring' \
+  -device 'ide-cd,bus=ide.1,unit=0,drive=drive-ide2,id=ide2,bootindex=200' \
+  -drive 'if=none,id=drive-ide3,media=cdrom,aio=io_uring' \
+  -device 'ide-cd,bus=ide.1,unit=1,drive=drive-ide3,id=ide3,bootindex=201' \
+  -device 'lsi,id=scsihw0,bus=pci.0,addr=0x5' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-2.qcow2,if=none,id=drive-scsi0,discard=on,format=qcow2,cache=directsync,aio=native,detect-zeroes=unmap' \
+  -device 'scsi-hd,bus=scsihw0.0,scsi-id=0,drive=drive-scsi0,id=scsi0,serial=S1,vendor=ACME,product=Fast' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-3.raw,if=none,id=drive-scsi1,snapshot=on,format=raw,cache=none,aio=threads,detect-zeroes=on' \
+  -device 'scsi-hd,bus=scsihw0.0,scsi-id=1,drive=drive-scsi1,id=scsi1' \
+  -drive 'if=none,id=drive-scsi6,media=cdrom,aio=io_uring' \
+  -device 'scsi-cd,bus=scsihw0.0,scsi-id=6,drive=drive-scsi6,id=scsi6,bootindex=202' \
+  -device 'lsi,id=scsihw1,bus=pci.0,addr=0x6' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-4.raw,if=none,id=drive-scsi7,readonly=on,format=raw,cache=none,aio=io_uring,detect-zeroes=on' \
+  -device 'scsi-hd,bus=scsihw1.0,scsi-id=0,drive=drive-scsi7,id=scsi7' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-5.raw,if=none,id=drive-virtio0,throttling.bps-read=10485760,throttling.bps-write=1572864,throttling.iops-total=1000,throttling.iops-total-max=2000,throttling.iops-total-max-length=5,format=raw,cache=none,aio=io_uring,detect-zeroes=on' \
+  -device 'virtio-blk-pci,drive=drive-virtio0,id=virtio0,bus=pci.0,addr=0xa,iothread=iothread-virtio0,bootindex=100' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-6.raw,if=none,id=drive-virtio15,throttling.bps-read=1000,throttling.bps-read-max=2000,throttling.bps-read-max-length=3,format=raw,cache=writethrough,aio=io_uring,detect-zeroes=on' \
+  -device 'virtio-blk-pci,drive=drive-virtio15,id=virtio15,bus=pci.2,addr=0xa' \
+  -device 'ahci,id=ahci0,multifunction=on,bus=pci.0,addr=0x7' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-1.raw,if=none,id=drive-sata0,rerror=stop,werror=enospc,format=raw,cache=unsafe,aio=io_uring,detect-zeroes=off' \
+  -device 'ide-hd,bus=ahci0.0,drive=drive-sata0,id=sata0' \
+  -drive 'if=none,id=drive-sata1,media=cdrom,aio=io_uring' \
+  -device 'ide-cd,bus=ahci0.1,drive=drive-sata1,id=sata1,bootindex=203' \
+  -machine 'accel=tcg,smm=off,type=pc'
+file: /var/run/qemu-server/100.qmp
+file: /var/run/qemu-server/100.pid
+monitor: qom-set {"path":"/machine/peripheral/balloon0","property":"guest-stats-polling-interval","value":2}

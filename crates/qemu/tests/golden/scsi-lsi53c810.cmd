@@ -1,0 +1,35 @@
+/usr/bin/kvm \
+  -name 'vm100,debug-threads=on' \
+  -no-shutdown \
+  -chardev 'socket,id=qmp,path=/var/run/qemu-server/100.qmp,server=on,wait=off' \
+  -mon 'chardev=qmp,mode=control' \
+  -chardev 'socket,id=hookvisor,fd=10,server=on,wait=off' \
+  -mon 'chardev=hookvisor,mode=control' \
+  -pidfile /var/run/qemu-server/100.pid \
+  -smp '1,sockets=1,cores=1,maxcpus=1' \
+  -nodefaults \
+  -boot 'menu=on,strict=on,reboot-timeout=1000' \
+  -vga none \
+  -nographic \
+  -cpu qemu64 \
+  -m 64 \
+  -device 'pci-bridge,id=pci.1,chassis_nr=1,bus=pci.0,addr=0x1e' \
+  -device 'pci-bridge,id=pci.2,chassis_nr=2,bus=pci.0,addr=0x1f' \
+  -device 'pci-bridge,id=pci.4,chassis_nr=4,bus=pci.1,addr=0x1c' \
+  -device 'piix3-usb-uhci,id=uhci,bus=pci.0,addr=0x1.0x2' \
+  -device 'usb-tablet,id=tablet,bus=uhci.0,port=1' \
+  -device 'virtio-balloon-pci,id=balloon0,bus=pci.0,addr=0x3,free-page-reporting=on' \
+  -device 'lsi53c810,id=scsihw0,bus=pci.0,addr=0x5' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-0.raw,if=none,id=drive-scsi0,format=raw,cache=none,aio=io_uring,detect-zeroes=on' \
+  -device 'scsi-hd,bus=scsihw0.0,scsi-id=0,drive=drive-scsi0,id=scsi0,bootindex=100' \
+  -drive 'if=none,id=drive-scsi2,media=cdrom,aio=io_uring' \
+  -device 'scsi-cd,bus=scsihw0.0,scsi-id=2,drive=drive-scsi2,id=scsi2,bootindex=200' \
+  -device 'lsi53c810,id=scsihw4,bus=pci.4,addr=0x3' \
+  -drive 'file=/var/lib/vz/images/100/vm-100-disk-1.raw,if=none,id=drive-scsi30,format=raw,cache=none,aio=io_uring,detect-zeroes=on' \
+  -device 'scsi-hd,bus=scsihw4.0,scsi-id=2,drive=drive-scsi30,id=scsi30' \
+  -machine 'accel=tcg,smm=off,type=pc'
+file: /var/run/qemu-server/100.qmp
+file: /var/run/qemu-server/100.pid
+monitor: qom-set {"path":"/machine/peripheral/balloon0","property":"guest-stats-polling-interval","value":2}
+warning: iothread is only valid with virtio disk or virtio-scsi-single controller, ignoring
+warning: queues is only valid with virtio-scsi-single controller, ignoring
