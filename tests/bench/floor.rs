@@ -87,7 +87,7 @@ impl Machine {
             }
         };
         let mut lines = BufReader::new(stream.try_clone().expect("a descriptor can be copied")).lines();
-        let mut say = |line: &[u8]| (&stream).write_all(line);
+        let say = |line: &[u8]| (&stream).write_all(line);
         lines.next().expect("a greeting").expect("a greeting");
         say(b"{\"execute\":\"qmp_capabilities\"}\n").expect("the monitor listens");
         lines.next().expect("an answer").expect("an answer");

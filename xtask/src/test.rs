@@ -104,9 +104,11 @@ fn unit_tests(tally: &mut Tally) {
             if let Some((passed, failed, ignored)) = closing_line(line) {
                 tally.passed += passed;
                 tally.failed += failed;
-                if ignored > 0 {
-                    tally.step("unit tests", Err(format!("{ignored} are marked to be ignored")));
+                if ignored > 0 && !text.contains(" ... ignored") {
+                    tally.step("unit tests", Err(format!("{ignored} are ignored without a name")));
                 }
+            } else if let Some((name, reason)) = ignored_line(line) {
+                tally.skipped.insert(name, reason);
             }
         }
         if !output.status.success() && tally.failed == before {
@@ -121,6 +123,12 @@ fn closing_line(line: &str) -> Option<(u64, u64, u64)> {
     let number =
         |word: &str| rest.split("; ").find_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok());
     Some((number("passed")?, number("failed")?, number("ignored")?))
+}
+
+/// The name and the reason in `test NAME ... ignored, REASON`.
+fn ignored_line(line: &str) -> Option<(String, String)> {
+    let (name, reason) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
+    Some((name.trim().to_owned(), reason.trim_start_matches(", ").to_owned()))
 }
 
 fn end_to_end(tally: &mut Tally, filter: Option<&str>) -> Result<(), String> {
@@ -221,5 +229,7 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(closing_line(line), Some((12, 3, 1)));
         assert_eq!(closing_line("running 3 tests"), None);
+        let line = "test net::bridge ... ignored, needs a bridge";
+        assert_eq!(ignored_line(line), Some(("net::bridge".to_owned(), "needs a bridge".to_owned())));
     }
 }
