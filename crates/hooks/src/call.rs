@@ -10,6 +10,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+/// Puts a begin on record.
+pub type Begin<'a> = Box<dyn FnOnce(&Path) -> io::Result<()> + 'a>;
+
 /// A call of a hookscript that is about to be made.
 pub struct Call<'a> {
     /// The first argument.
@@ -23,7 +26,7 @@ pub struct Call<'a> {
     /// Finds the script, in the child, because the storage may hang.
     pub locate: Box<dyn FnOnce() -> Result<PathBuf, Problem> + 'a>,
     /// Puts the begin on record, in the child, right before it becomes the script.
-    pub begin: Box<dyn FnOnce(&Path) -> io::Result<()> + 'a>,
+    pub begin: Begin<'a>,
     /// Whether the script is run although its begin cannot be put on record: a stop is never held up.
     pub unrecorded: bool,
 }
@@ -39,8 +42,6 @@ enum Report {
 pub struct Running {
     /// The process.
     pub child: Child,
-    /// Standard output and standard error.
-    pub readers: [Reader; 2],
     report: OwnedFd,
     told: Vec<u8>,
 }
@@ -57,11 +58,11 @@ pub enum Started {
 }
 
 impl Call<'_> {
-    /// Forks the child that becomes the script and returns at once.
+    /// Forks the child that becomes the script and returns at once, with the reading ends of its outputs.
     ///
     /// # Errors
     /// Those of fork(2), pipe(2) and of opening the outputs.
-    pub fn make(self) -> io::Result<Running> {
+    pub fn make(self) -> io::Result<(Running, [Reader; 2])> {
         let readers = self.outputs.readers()?;
         let (report, teller) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&report, OFlags::NONBLOCK)?;
@@ -69,7 +70,7 @@ impl Call<'_> {
         // Both sides do this, so that the group is there whoever comes first.
         let pid = rustix::process::Pid::from_raw(child.id.pid.cast_signed());
         let _ = rustix::process::setpgid(pid, pid);
-        Ok(Running { child, readers, report, told: Vec::new() })
+        Ok((Running { child, report, told: Vec::new() }, readers))
     }
 
     fn become_script(self, teller: &OwnedFd) -> i32 {

@@ -11,7 +11,7 @@ mod problem;
 mod script;
 mod words;
 
-pub use call::{Call, Running, Started};
+pub use call::{Begin, Call, Running, Started};
 pub use outputs::{Outputs, Read, Reader};
 pub use problem::Problem;
 pub use script::{check, locate};

@@ -37,6 +37,11 @@ pub fn reset_limits() {
     }
 }
 
+/// Begins a session of its own, setsid(2): signals to the terminal's or the keeper's group do not reach it.
+pub fn set_session() {
+    let _ = rustix::process::setsid();
+}
+
 /// What every child gets: default signals, umask 022, cwd `/`, an oom score that is not its parent's.
 pub fn become_default() {
     reset_signals();

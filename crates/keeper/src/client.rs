@@ -1,0 +1,296 @@
+//! The other side of the control socket: what commands and the server ask of keepers.
+
+use crate::protocol::{GuestState, Hello, PROTO, Reply, Request, RunningGuest, StartRequest, send};
+use model::{Event, Layout, Upid, Vmid};
+use process::{Birth, birth};
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How a task of the lifecycle ended.
+#[derive(Debug, Clone)]
+pub struct TaskResult {
+    /// The task; none for a request that makes none.
+    pub upid: Option<Upid>,
+    /// The error text that it ended with.
+    pub status: Result<(), String>,
+}
+
+/// Why a keeper could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No keeper lives for this guest: it is stopped.
+    #[error("no keeper runs for {0}")]
+    NoKeeper(Vmid),
+    /// The request was refused without a task.
+    #[error("{0}")]
+    Refused(String),
+    /// A keeper could not be born.
+    #[error("cannot start a keeper for {vmid}: {source}")]
+    Birth {
+        /// The guest.
+        vmid: Vmid,
+        /// Why.
+        source: io::Error,
+    },
+    /// The keeper went away in the middle of the conversation.
+    #[error("the keeper of {vmid} went away unexpectedly; `hookvisor recover` takes over what it left{}", detail(.source))]
+    Lost {
+        /// The guest.
+        vmid: Vmid,
+        /// What the connection said, where it said something.
+        source: Option<io::Error>,
+    },
+    /// The keeper is of a version that this program cannot talk to.
+    #[error(
+        "the keeper of {vmid} is of version {version}, which this program cannot talk to: stop the guest with that version"
+    )]
+    Version {
+        /// The guest.
+        vmid: Vmid,
+        /// The keeper's version.
+        version: String,
+    },
+    /// Somebody else keeps the guest busy for too long.
+    #[error("{}", lock_timeout(.path))]
+    Busy {
+        /// The lock that was waited for.
+        path: String,
+    },
+}
+
+fn detail(source: &Option<io::Error>) -> String {
+    source.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
+}
+
+fn lock_timeout(path: &str) -> String {
+    format!("can't lock file '{path}' - got timeout")
+}
+
+/// What `out` gets: the task's output as it comes.
+pub type Out<'a> = &'a mut dyn FnMut(&[u8]);
+
+/// Starts a guest and waits for the end of its start. The keeper that does it lives on by itself.
+///
+/// # Errors
+/// Where no keeper could be born or it went away. A start that fails is an `Err` in the task's status.
+pub fn start(layout: &Layout, request: StartRequest, out: Out<'_>) -> Result<TaskResult, ClientError> {
+    let vmid = request.vmid;
+    let request = Request::Start(request);
+    let mut waited = false;
+    loop {
+        let answer = match connect(layout, vmid) {
+            Some(stream) => converse(stream, vmid, &request, out)?,
+            None => converse(born(layout, vmid)?, vmid, &request, out)?,
+        };
+        match answer {
+            Answer::Result(result) => {
+                return Ok(result);
+            }
+            // The run that was in the way is over. That it ends is up to its hookscripts, which have their own limits.
+            Answer::Over if !waited => {
+                waited = true;
+            }
+            Answer::Over => {}
+            Answer::State(_) | Answer::Aborting => return Err(ClientError::Lost { vmid, source: None }),
+        }
+    }
+}
+
+/// Asks the keeper of a guest and waits for the end of what it does.
+///
+/// # Errors
+/// [`ClientError::NoKeeper`] where the guest is stopped.
+pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Result<TaskResult, ClientError> {
+    adopt_if_abandoned(layout, vmid)?;
+    let stream = connect(layout, vmid).ok_or(ClientError::NoKeeper(vmid))?;
+    match converse(stream, vmid, request, out)? {
+        Answer::Result(result) => Ok(result),
+        // A stop that came too late: the guest is gone, and so is its keeper.
+        Answer::Over => Err(ClientError::NoKeeper(vmid)),
+        Answer::State(_) | Answer::Aborting => Ok(TaskResult { upid: None, status: Ok(()) }),
+    }
+}
+
+/// What a guest does now. Takes well under a millisecond.
+#[must_use]
+pub fn state(layout: &Layout, vmid: Vmid) -> GuestState {
+    let asked = connect(layout, vmid).map(|stream| {
+        // A keeper that is stopped must not stop those who only look.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+        converse(stream, vmid, &Request::Status, &mut |_| {})
+    });
+    match asked {
+        Some(Ok(Answer::State(state))) => state,
+        _ => recorded_state(layout, vmid),
+    }
+}
+
+/// What the record says about a guest that no keeper answers for.
+fn recorded_state(layout: &Layout, vmid: Vmid) -> GuestState {
+    let Ok(contents) = record::ledger::read_without_output(&layout.ledger(vmid)) else {
+        return GuestState::default();
+    };
+    let mut running = None;
+    for stamped in &contents.events {
+        match &stamped.event {
+            Event::Launch { process } => running = Some((*process, stamped.boot_ms)),
+            Event::Ready { init: Some(init) } => running = running.map(|(_, since)| (*init, since)),
+            Event::Gone { .. } | Event::Restart => running = None,
+            _ => {}
+        }
+    }
+    let running =
+        running.filter(|(process, _)| process::alive(*process)).map(|(process, since)| RunningGuest {
+            pid: process.pid,
+            uptime: process::boot_millis().saturating_sub(since) / 1000,
+            qmpstatus: None,
+        });
+    GuestState { running, abandoned: !contents.events.is_empty(), ..GuestState::default() }
+}
+
+/// Has a run that no keeper keeps adopted or brought to its end. Returns what the guest does then; none where there was
+/// no such run.
+///
+/// # Errors
+/// Where no keeper could be born.
+pub fn recover(layout: &Layout, vmid: Vmid) -> Result<Option<GuestState>, ClientError> {
+    if !layout.ledger(vmid).exists() || connect(layout, vmid).is_some() {
+        return Ok(None);
+    }
+    match converse(born(layout, vmid)?, vmid, &Request::Recover, &mut |_| {})? {
+        Answer::State(state) => Ok(Some(state)),
+        _ => Ok(Some(state(layout, vmid))),
+    }
+}
+
+/// The guests that have a run on record which has not ended.
+///
+/// # Errors
+/// Where the folder of ledgers cannot be read.
+pub fn recorded(layout: &Layout) -> io::Result<Vec<Vmid>> {
+    let entries = match std::fs::read_dir(layout.runs()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let vmid = |name: &Path| {
+        let name = name.to_str()?.strip_suffix(".jsonl")?;
+        name.parse::<Vmid>().ok()
+    };
+    let mut vmids: Vec<Vmid> =
+        entries.flatten().filter_map(|entry| vmid(Path::new(&entry.file_name()))).collect();
+    vmids.sort_unstable();
+    Ok(vmids)
+}
+
+fn adopt_if_abandoned(layout: &Layout, vmid: Vmid) -> Result<(), ClientError> {
+    recover(layout, vmid).map(|_| ())
+}
+
+/// How a conversation ended.
+enum Answer {
+    Result(TaskResult),
+    State(GuestState),
+    Aborting,
+    /// The keeper ended its run, as it said it would.
+    Over,
+}
+
+fn connect(layout: &Layout, vmid: Vmid) -> Option<UnixStream> {
+    UnixStream::connect(layout.control_socket(vmid)).ok()
+}
+
+/// A keeper that has just been born, ready for its first request.
+fn born(layout: &Layout, vmid: Vmid) -> Result<UnixStream, ClientError> {
+    let failed = |source| ClientError::Birth { vmid, source };
+    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let argv = ["hookvisor", "keeper", &vmid.to_string()].map(OsString::from).to_vec();
+    let mut env = vec![("PATH".into(), crate::environment::PATH.into())];
+    env.extend(
+        ["HOOKVISOR_JOURNAL"].into_iter().filter_map(|key| Some((key.into(), std::env::var_os(key)?))),
+    );
+    env.push(("HOOKVISOR_ROOT".into(), layout.root().into()));
+    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into() }).map_err(failed)?;
+    Ok(ours)
+}
+
+fn converse(
+    mut stream: UnixStream,
+    vmid: Vmid,
+    request: &Request,
+    out: Out<'_>,
+) -> Result<Answer, ClientError> {
+    let lost = |source| ClientError::Lost { vmid, source };
+    let mut lines = BufReader::new(stream.try_clone().map_err(|error| lost(Some(error)))?);
+    let mut text = String::new();
+    let mut next = |lines: &mut BufReader<UnixStream>| -> Result<Option<String>, ClientError> {
+        text.clear();
+        match lines.read_line(&mut text) {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(text.clone())),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+            Err(error) => Err(lost(Some(error))),
+        }
+    };
+    let Some(hello) = next(&mut lines)? else { return Ok(Answer::Over) };
+    let hello: Hello = serde_json::from_str(&hello).map_err(|error| lost(Some(error.into())))?;
+    if hello.min_proto > PROTO || hello.proto < PROTO {
+        return Err(ClientError::Version { vmid, version: hello.version });
+    }
+    if send(&mut stream, request).is_err() {
+        return Ok(Answer::Over);
+    }
+    let (mut upid, mut busy) = (None, false);
+    while let Some(text) = next(&mut lines)? {
+        match serde_json::from_str(&text).map_err(|error| lost(Some(error.into())))? {
+            Reply::Task { upid: task } => upid = Some(task),
+            Reply::Output { text } => out(text.as_bytes()),
+            Reply::Done { error } => {
+                return Ok(Answer::Result(TaskResult { upid, status: error.map_or(Ok(()), Err) }));
+            }
+            Reply::Refused { why } => return Err(ClientError::Refused(why)),
+            Reply::Busy { .. } if !busy => {
+                busy = true;
+                out(b"trying to acquire lock...\n");
+            }
+            Reply::Busy { .. } => {}
+            Reply::State(state) => return Ok(Answer::State(state)),
+            Reply::Aborting { .. } => return Ok(Answer::Aborting),
+        }
+    }
+    if busy {
+        out(b" OK\n");
+        return Ok(Answer::Over);
+    }
+    Err(lost(None))
+}
+
+/// Waits until no keeper keeps the guest, at most this long; none for ever.
+#[must_use]
+pub fn wait_until_stopped(layout: &Layout, vmid: Vmid, limit: Option<Duration>) -> bool {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    loop {
+        let Some(stream) = connect(layout, vmid) else { return true };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) || stream.set_read_timeout(left).is_err() {
+            return false;
+        }
+        // The keeper closes the connection when the run is over.
+        let mut lines = BufReader::new(stream);
+        let mut text = String::new();
+        loop {
+            text.clear();
+            match lines.read_line(&mut text) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return false;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! One call of a hookscript, from the fork to its end on record.
+
+use crate::environment::{Told, environment};
+use crate::keeper::Keeper;
+use crate::stream::{Piped, Sinks};
+use hooks::{Call, Outputs, Problem, Running, Started, command_line, error_text, failure};
+use lifecycle::HookEnd;
+use model::{Event, Left, Outcome, Phase, ProcessId, StopCause, VolumeId};
+use process::Ended;
+use rustix::event::PollFlags;
+use rustix::process::Signal;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a script that is told to end has before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a killed script is waited for: one that the kernel does not let go is left to it.
+const LAST: Duration = Duration::from_secs(5);
+
+/// A hookscript that runs.
+pub(crate) struct ActiveHook {
+    pub(crate) phase: Phase,
+    pub(crate) process: Option<ProcessId>,
+    script: String,
+    running: Body,
+    piped: [Piped; 2],
+    started: Started,
+    announced: bool,
+    ended: Option<Option<Ended>>,
+    began: Instant,
+    ending: Option<(Instant, u8)>,
+}
+
+/// The process behind it.
+enum Body {
+    Own(Running),
+    Adopted(Option<OwnedFd>),
+}
+
+impl ActiveHook {
+    /// What to wait for.
+    pub(crate) fn sources<'a>(&'a self, sources: &mut Vec<(BorrowedFd<'a>, PollFlags)>) {
+        match &self.running {
+            Body::Own(running) => {
+                sources.push((running.child.pidfd(), PollFlags::IN));
+                if self.started == Started::NotYet {
+                    sources.push((running.report(), PollFlags::IN));
+                }
+            }
+            Body::Adopted(pidfd) => sources.extend(pidfd.as_ref().map(|fd| (fd.as_fd(), PollFlags::IN))),
+        }
+        sources.extend(
+            self.piped.iter().filter(|piped| !piped.is_closed()).map(|piped| (piped.fd(), PollFlags::IN)),
+        );
+    }
+
+    /// Looks at everything that may have happened.
+    pub(crate) fn attend(&mut self, sinks: &mut Sinks<'_>) {
+        if let Body::Own(running) = &mut self.running {
+            if self.started == Started::NotYet {
+                self.started = running.started();
+            }
+            self.ended = self.ended.or_else(|| running.child.try_wait().ok().flatten().map(Some));
+            if self.ended.is_some() && self.started == Started::NotYet {
+                self.started = running.started();
+            }
+        }
+        self.announce(sinks);
+        if let Body::Adopted(pidfd) = &self.running {
+            let over = pidfd.as_ref().is_none_or(|pidfd| {
+                let mut fds = [rustix::event::PollFd::new(pidfd, PollFlags::IN)];
+                let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+                matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1))
+            });
+            if over {
+                let told = pidfd.as_ref().and_then(process::exit_of);
+                self.ended = Some(told);
+            }
+        }
+        for piped in &mut self.piped {
+            piped.pump(sinks);
+        }
+    }
+
+    fn announce(&mut self, sinks: &mut Sinks<'_>) {
+        if self.announced {
+            return;
+        }
+        if let (Started::Yes(path) | Started::No(Some(path), _), Some(scene), Some(process)) =
+            (&self.started, sinks.scene, self.process)
+        {
+            let entry = scene.hook_began(self.phase, &self.script, &path.to_string_lossy(), process.pid);
+            sinks.journal.send(entry);
+            self.announced = true;
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        match &self.running {
+            Body::Own(running) => running.signal_group(signal),
+            Body::Adopted(pidfd) => {
+                // The group has the script's pid; while the pidfd is not readable the pid is still the script's.
+                if let (Some(_), Some(process)) = (pidfd, self.process)
+                    && let Some(group) = rustix::process::Pid::from_raw(process.pid.cast_signed())
+                {
+                    let _ = rustix::process::kill_process_group(group, signal);
+                }
+            }
+        }
+    }
+}
+
+impl Keeper {
+    /// The hookscript that a phase calls; as text where it is no volume id.
+    fn script_for(&mut self, phase: Phase, cause: Option<StopCause>) -> Option<Result<VolumeId, String>> {
+        let fixed =
+            matches!(phase, Phase::PreStart | Phase::PostStart) || cause == Some(StopCause::StartFailed);
+        if !fixed && let Ok(config) = self.store.read(self.kind, self.vmid) {
+            // A change of `hookscript` counts at once.
+            return match config.main.hookscript() {
+                Ok(script) => script.map(Ok),
+                Err(invalid) => Some(Err(invalid.0)),
+            };
+        }
+        self.hookscript.clone().map(Ok)
+    }
+
+    /// Runs the hookscript for a phase to its end; none where there is none.
+    pub(crate) fn run_hook(
+        &mut self,
+        phase: Phase,
+        cause: Option<StopCause>,
+        stoppable: bool,
+    ) -> Option<HookEnd> {
+        let script = self.script_for(phase, cause)?;
+        self.stage = phase.as_str();
+        let began = Instant::now();
+        let script = match script {
+            Ok(script) => script,
+            Err(text) => return Some(self.no_call(phase, &text, &Problem::VolumeId(text.clone()))),
+        };
+        match self.call(phase, cause, &script) {
+            Ok((running, readers)) => {
+                let script = script.to_string();
+                self.hook = Some(ActiveHook {
+                    phase,
+                    process: Some(running.child.id),
+                    piped: Piped::pair(readers, Some(phase), &script),
+                    script,
+                    running: Body::Own(running),
+                    started: Started::NotYet,
+                    announced: false,
+                    ended: None,
+                    began,
+                    ending: None,
+                });
+                Some(self.see_through(stoppable))
+            }
+            Err(error) => {
+                let problem = Problem::Exec(format!("cannot prepare the call: {error}"));
+                Some(self.no_call(phase, &script.to_string(), &problem))
+            }
+        }
+    }
+
+    /// Forks the child that becomes the script.
+    fn call(
+        &mut self,
+        phase: Phase,
+        cause: Option<StopCause>,
+        script: &VolumeId,
+    ) -> std::io::Result<(Running, [hooks::Reader; 2])> {
+        let attempt = self.attempts.entry(phase).or_default();
+        *attempt += 1;
+        let env = environment(&Told {
+            layout: &self.layout,
+            node: &self.node,
+            vmid: self.vmid,
+            kind: self.kind,
+            name: &self.name,
+            run: &self.run,
+            reason: self.reason,
+            cause,
+            user: &self.user,
+            phase,
+            attempt: *attempt,
+            links: Some(OsString::from(self.layout.run().join("bin"))),
+        });
+        let outputs = Outputs::at(&self.layout.run_guest(self.vmid), phase.as_str());
+        outputs.make()?;
+        let (layout, volume, ledger) = (&self.layout, script, &self.ledger);
+        let locate = move || -> Result<PathBuf, Problem> {
+            let store = store::ConfigStore::open(layout.clone())
+                .map_err(|error| Problem::Storage(error.to_string()))?;
+            let storages =
+                storage::Storages::load(&store).map_err(|error| Problem::Storage(error.to_string()))?;
+            hooks::locate(&storages, volume)
+        };
+        let begin = move |path: &std::path::Path| {
+            ledger.append(&Event::HookBegin {
+                phase,
+                script: volume.clone(),
+                path: path.to_string_lossy().into_owned(),
+                process: process::current(),
+            })?;
+            // It must not run again after the host loses power.
+            if phase == Phase::PostStop { ledger.sync() } else { Ok(()) }
+        };
+        let call = Call {
+            vmid: self.vmid,
+            phase,
+            env,
+            outputs,
+            locate: Box::new(locate),
+            begin: Box::new(begin),
+            unrecorded: matches!(phase, Phase::PreStop | Phase::PostStop),
+        };
+        call.make()
+    }
+
+    /// Follows a script that an earlier keeper began.
+    pub(crate) fn adopt_script(
+        &mut self,
+        phase: Phase,
+        process: ProcessId,
+        script: String,
+        path: PathBuf,
+    ) -> HookEnd {
+        self.stage = phase.as_str();
+        let outputs = Outputs::at(&self.layout.run_guest(self.vmid), phase.as_str());
+        let Ok(readers) = outputs.readers().or_else(|_| outputs.make().and_then(|()| outputs.readers()))
+        else {
+            return self.finish(phase, &script, Outcome::Unknown, None, Duration::ZERO, 0, Vec::new());
+        };
+        self.hook = Some(ActiveHook {
+            phase,
+            process: Some(process),
+            piped: Piped::pair(readers, Some(phase), &script),
+            script,
+            running: Body::Adopted(process::open(process)),
+            started: Started::Yes(path),
+            announced: true,
+            ended: None,
+            began: Instant::now(),
+            ending: None,
+        });
+        self.see_through(false)
+    }
+
+    /// Turns until the script has ended, and puts its end on record.
+    fn see_through(&mut self, stoppable: bool) -> HookEnd {
+        self.abort = false;
+        loop {
+            self.attend();
+            if self.hook.as_ref().is_none_or(|hook| hook.ended.is_some()) {
+                break;
+            }
+            let stop = stoppable && self.pending.iter().any(|request| request.hard);
+            let Some(hook) = &mut self.hook else { break };
+            if (self.abort || stop) && hook.ending.is_none() {
+                hook.signal(Signal::TERM);
+                hook.signal(Signal::CONT);
+                hook.ending = Some((Instant::now() + GRACE, 0));
+            }
+            if let Some((deadline, step)) = hook.ending
+                && Instant::now() >= deadline
+            {
+                if step > 0 {
+                    break;
+                }
+                hook.signal(Signal::KILL);
+                hook.ending = Some((Instant::now() + LAST, 1));
+            }
+            let deadline = hook.ending.map(|(deadline, _)| deadline);
+            self.wait_for(deadline);
+        }
+        let Some(mut hook) = self.hook.take() else {
+            return HookEnd { outcome: Outcome::Unknown, error: None };
+        };
+        let scene = self.scene();
+        hook.attend(&mut self.sinks(&scene));
+        let cut = hook.piped.iter_mut().map(|piped| piped.finish(&mut self.sinks(&scene))).sum();
+        let left = hook.process.map(|process| left_behind(process.pid)).unwrap_or_default();
+        let path = match &hook.started {
+            Started::Yes(path) | Started::No(Some(path), _) => Some(path.clone()),
+            _ => None,
+        };
+        let problem = match std::mem::replace(&mut hook.started, Started::NotYet) {
+            Started::No(_, problem) => Some(problem),
+            _ => None,
+        };
+        let outcome = match (&problem, hook.ended.flatten()) {
+            _ if hook.ending.is_some() => Outcome::Aborted,
+            (Some(problem), _) => problem.outcome(),
+            (None, Some(Ended::Code(0))) => Outcome::Ok,
+            (None, Some(Ended::Code(code))) => Outcome::Exit(code),
+            (None, Some(Ended::Signal(signal))) => Outcome::Signal(signal),
+            (None, None) => Outcome::Unknown,
+        };
+        let command = path.map(|path| command_line(&path, self.vmid, hook.phase));
+        let cause = match (problem, command) {
+            (Some(Problem::Exec(text)), Some(command)) => Some(format!("command '{command}' failed: {text}")),
+            (Some(problem), _) => Some(problem.to_string()),
+            (None, Some(command)) => failure(&command, outcome),
+            (None, None) => failure(&hook.script, outcome),
+        };
+        let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
+        self.lingering.extend(hook.piped.into_iter().filter(|piped| !piped.is_closed()));
+        self.finish(phase, &script, outcome, cause, took, cut, left)
+    }
+
+    /// A phase whose script could not even be forked for.
+    fn no_call(&mut self, phase: Phase, script: &str, problem: &Problem) -> HookEnd {
+        self.finish(
+            phase,
+            script,
+            problem.outcome(),
+            Some(problem.to_string()),
+            Duration::ZERO,
+            0,
+            Vec::new(),
+        )
+    }
+
+    /// Puts the end of a phase on record and warns about one that did not go well.
+    #[expect(clippy::too_many_arguments, reason = "it is the record, field by field")]
+    pub(crate) fn finish(
+        &mut self,
+        phase: Phase,
+        script: &str,
+        outcome: Outcome,
+        cause: Option<String>,
+        took: Duration,
+        cut: u64,
+        left: Vec<Left>,
+    ) -> HookEnd {
+        let ended = record::journal::Ended {
+            outcome,
+            cause: cause.as_deref(),
+            duration: took,
+            cut,
+            left: left.len(),
+        };
+        let entry = self.scene().hook_ended(phase, script, &ended);
+        self.journal.send(entry);
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        for child in &left {
+            self.say(&format!("note: {script} left {} (pid {}) running", child.comm, child.process.pid));
+        }
+        self.note(&Event::HookEnd {
+            phase,
+            script: script.to_owned(),
+            outcome,
+            cause: cause.clone(),
+            millis,
+            cut,
+            left,
+        });
+        let error = cause.map(|cause| error_text(self.vmid, phase, &cause));
+        if phase != Phase::PreStart
+            && let Some(error) = &error
+        {
+            self.tasks.show(error.as_bytes(), &mut self.clients);
+            self.tasks.log(error.as_bytes());
+        }
+        let queued = std::mem::take(&mut self.queued);
+        self.pending.extend(queued);
+        HookEnd { outcome, error }
+    }
+}
+
+/// What is left of the script's process group.
+fn left_behind(group: u32) -> Vec<Left> {
+    let empty = rustix::process::Pid::from_raw(group.cast_signed())
+        .is_none_or(|group| rustix::process::test_kill_process_group(group).is_err());
+    if empty {
+        return Vec::new();
+    }
+    process::group_members(group, group).into_iter().map(|(process, comm)| Left { process, comm }).collect()
+}

@@ -1,0 +1,326 @@
+//! The story's host: real scripts, real guests.
+
+use crate::keeper::Keeper;
+use crate::machine::Gone;
+use crate::tasks::Purpose;
+use config::GuestConfig;
+use lifecycle::{
+    Ended, GuestFacts, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded, admit_start,
+};
+use model::{Event, GuestKind, Outcome, Phase, ProcessId, StopCause};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+/// How long the configuration's lock is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a guest that is asked to shut down has, where nobody says; how long one that is told to quit has.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a hypervisor has after SIGTERM, and how long after SIGKILL.
+const TERM_LIMIT: Duration = Duration::from_secs(10);
+
+impl Host for Keeper {
+    // A keeper that dies does not come back to tell.
+    type Death = Infallible;
+
+    fn record(&mut self, event: Event, durable: bool) -> Result<Result<(), Unrecorded>, Infallible> {
+        if let Event::Gone { cause, detail } = &event {
+            let entry = self.scene().guest_gone(*cause, detail);
+            self.journal.send(entry);
+        }
+        // Where no hook applies nothing depends on what a loss of power leaves of the record.
+        let durable = durable && self.hookscript.is_some();
+        let written =
+            self.ledger.append(&event).and_then(|()| if durable { self.ledger.sync() } else { Ok(()) });
+        Ok(written.map_err(|error| Unrecorded(error.to_string())))
+    }
+
+    fn hook(
+        &mut self,
+        phase: Phase,
+        cause: Option<StopCause>,
+        stoppable: bool,
+    ) -> Result<Option<HookEnd>, Infallible> {
+        Ok(self.run_hook(phase, cause, stoppable))
+    }
+
+    fn adopt_hook(&mut self, phase: Phase, process: ProcessId) -> Result<HookEnd, Infallible> {
+        let (script, path) = self.recorded_call(phase);
+        Ok(self.adopt_script(phase, process, script, path))
+    }
+
+    fn lost_hook(&mut self, phase: Phase) -> Result<HookEnd, Infallible> {
+        let (script, _) = self.recorded_call(phase);
+        let cause = Some("nobody saw how it ended: its keeper died".to_owned());
+        Ok(self.finish(phase, &script, Outcome::Unknown, cause, Duration::ZERO, 0, Vec::new()))
+    }
+
+    fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Infallible> {
+        self.on_ground(|machine, ground| machine.adopt(ground, process));
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<Result<(), String>, Infallible> {
+        self.stage = "launch";
+        Ok(self.lock_and_read())
+    }
+
+    fn launch(&mut self) -> Result<Launched, Infallible> {
+        let Some(config) = self.config.take() else {
+            return Ok(Launched::No("the configuration has not been read".to_owned()));
+        };
+        let launched = self.on_ground(|machine, ground| machine.launch(ground, &config));
+        self.config = Some(config);
+        self.config_lock = None;
+        for line in self.machine.take_words() {
+            self.say(&line);
+        }
+        Ok(match launched {
+            Ok(()) => Launched::Yes,
+            Err(error) => Launched::No(error),
+        })
+    }
+
+    fn ready(&mut self, stoppable: bool) -> Result<Readiness, Infallible> {
+        let limit = Duration::from_secs(self.start_limit.unwrap_or_else(|| self.machine.start_limit()));
+        let deadline = Instant::now() + limit;
+        loop {
+            self.attend();
+            match self.machine.ready() {
+                Some(Ok(())) => break,
+                Some(Err(error)) => {
+                    self.pump_hypervisor();
+                    return Ok(Readiness::Failed(error));
+                }
+                None => {}
+            }
+            if stoppable && self.pending.iter().any(|request| request.hard) {
+                return Ok(Readiness::Cancelled);
+            }
+            if Instant::now() >= deadline {
+                return Ok(Readiness::Failed(self.too_slow()));
+            }
+            self.wait_for(Some(deadline));
+        }
+        let init = self.machine.init();
+        self.note(&Event::Ready { init });
+        let pid = self.machine.first_process().map_or(0, |process| process.pid);
+        let entry = self.scene().guest_started(pid);
+        self.journal.send(entry);
+        self.stage = "running";
+        Ok(Readiness::Ready)
+    }
+
+    fn pending_stop(&mut self) -> Option<StopRequest> {
+        let stop = self.pending.pop_front()?;
+        self.refuse_waiting();
+        Some(stop)
+    }
+
+    fn wait(&mut self) -> Result<Happening, Infallible> {
+        self.stage = "running";
+        self.refuse_waiting();
+        self.recovered();
+        loop {
+            self.attend();
+            if let Some(Gone { cause, detail, restart }) = self.machine.gone() {
+                return Ok(if restart { Happening::Restart } else { Happening::Gone(cause, detail) });
+            }
+            if let Some(request) = self.pending.pop_front() {
+                return Ok(Happening::StopAsked(request));
+            }
+            self.wait_for(None);
+        }
+    }
+
+    fn end(&mut self, request: &StopRequest) -> Result<Ended, Infallible> {
+        self.stage = "stop";
+        Ok(self.end_guest(request))
+    }
+
+    fn kill(&mut self) -> Result<(), Infallible> {
+        self.config_lock = None;
+        self.end_hard(StopCause::StartFailed, None);
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), Infallible> {
+        self.config_lock = None;
+        self.on_ground(|machine, ground| machine.release(ground));
+        for line in self.machine.take_words() {
+            self.say(&line);
+        }
+        Ok(())
+    }
+
+    fn answer_start(&mut self, result: Result<(), String>) -> Result<(), Infallible> {
+        self.end_tasks(Purpose::Start, &result);
+        Ok(())
+    }
+
+    fn answer_stop(&mut self, result: Result<(), String>) -> Result<(), Infallible> {
+        self.end_tasks(Purpose::Stop, &result);
+        self.end_tasks(Purpose::Shutdown, &result);
+        Ok(())
+    }
+}
+
+impl Keeper {
+    /// Reads the configuration under its lock, which stays until the launch is on record, and asks for admission again.
+    fn lock_and_read(&mut self) -> Result<(), String> {
+        let mut words = Vec::new();
+        let lock = self.store.lock(self.kind, self.vmid, LOCK_LIMIT, &mut |line| words.push(line.to_owned()));
+        for line in words {
+            self.say(&line);
+        }
+        let lock = lock.map_err(|error| error.to_string())?;
+        let (mut config, warnings) =
+            self.store.read_with_warnings(self.kind, self.vmid).map_err(|error| error.to_string())?;
+        for warning in warnings {
+            self.say(&warning.to_string());
+        }
+        let facts = GuestFacts { bad_hookscript: None, ..facts(&config, self.skiplock) };
+        admit_start(self.kind, self.vmid, &facts).map_err(|denied| denied.to_string())?;
+        if !config.pending.is_empty() {
+            let owner = self.vmid.to_string();
+            let is_own = |volume: &model::VolumeId| volume.name().split('/').next() == Some(owner.as_str());
+            config::pending::apply(&mut config, &is_own);
+            let digest = config.digest.clone();
+            config.digest =
+                self.store.write(&lock, &config, Some(&digest)).map_err(|error| error.to_string())?;
+        }
+        self.config = Some(config);
+        self.config_lock = Some(lock);
+        Ok(())
+    }
+
+    fn too_slow(&self) -> String {
+        match self.kind {
+            GuestKind::Qemu => "start failed: the monitor did not answer: got timeout".to_owned(),
+            GuestKind::Lxc => format!("{}: got timeout", lxc::start_failed(self.vmid)),
+        }
+    }
+
+    fn end_guest(&mut self, request: &StopRequest) -> Ended {
+        self.attend();
+        if let Some(gone) = self.machine.gone() {
+            if self.kind == GuestKind::Qemu {
+                self.say("Unexpected: VM shutdown command failed, but VM not running anymore..");
+            }
+            return Ended::Gone(gone.cause, gone.detail);
+        }
+        let timeout = request.timeout.map(Duration::from_secs);
+        if request.hard {
+            return self.end_hard(request.cause, timeout);
+        }
+        let config = self.store.read(self.kind, self.vmid).ok();
+        let limit = timeout
+            .or_else(|| config.as_ref().and_then(|config| down_limit(self.kind, config)))
+            .unwrap_or(STOP_LIMIT);
+        let deadline = Instant::now() + limit;
+        self.on_ground(|machine, ground| machine.ask_down(ground, config.as_ref()));
+        loop {
+            self.attend();
+            if let Some(gone) = self.machine.gone() {
+                return Ended::Gone(
+                    if ended_as_asked(&gone) { request.cause } else { gone.cause },
+                    gone.detail,
+                );
+            }
+            if let Some(at) = self.pending.iter().position(|request| request.hard) {
+                let overruling = self.pending.remove(at);
+                self.end_tasks(Purpose::Shutdown, &Err("received interrupt".to_owned()));
+                self.note(&Event::Note { text: "the shutdown is overruled by a stop".to_owned() });
+                let cause = overruling.map_or(StopCause::Stop, |request| request.cause);
+                return self.end_hard(cause, None);
+            }
+            // Others that ask for a shutdown wait for this one.
+            self.pending.clear();
+            if Instant::now() >= deadline {
+                break;
+            }
+            self.wait_for(Some(deadline));
+        }
+        match (self.kind, request.force) {
+            (GuestKind::Qemu, false) => {
+                Ended::StillRunning("VM quit/powerdown failed - got timeout".to_owned())
+            }
+            (GuestKind::Lxc, false) => Ended::StillRunning("container did not stop".to_owned()),
+            (GuestKind::Qemu, true) => {
+                self.say("VM still running - terminating now with SIGTERM");
+                self.terminate(request.cause)
+            }
+            (GuestKind::Lxc, true) => self.end_hard(request.cause, None),
+        }
+    }
+
+    /// Ends the guest without asking it.
+    fn end_hard(&mut self, cause: StopCause, timeout: Option<Duration>) -> Ended {
+        self.attend();
+        if self.machine.hypervisor().is_none() || self.machine.gone().is_some() {
+            return Ended::Gone(cause, String::new());
+        }
+        self.machine.quit();
+        if let Some(gone) = self.gone_within(timeout.unwrap_or(STOP_LIMIT)) {
+            return Ended::Gone(cause, gone.detail);
+        }
+        self.say(&format!("{} still running - terminating now with SIGTERM", self.kind.label()));
+        self.terminate(cause)
+    }
+
+    fn terminate(&mut self, cause: StopCause) -> Ended {
+        self.machine.kill(true);
+        if let Some(gone) = self.gone_within(TERM_LIMIT) {
+            return Ended::Gone(cause, gone.detail);
+        }
+        self.say(&format!("{} still running - terminating now with SIGKILL", self.kind.label()));
+        self.machine.kill(false);
+        match self.gone_within(TERM_LIMIT) {
+            Some(gone) => Ended::Gone(cause, gone.detail),
+            None => Ended::StillRunning(format!(
+                "{} {} does not end, even by SIGKILL",
+                self.kind.label(),
+                self.vmid
+            )),
+        }
+    }
+
+    fn gone_within(&mut self, limit: Duration) -> Option<Gone> {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.attend();
+            // A stop on its way is joined by every other one.
+            self.pending.clear();
+            if let Some(gone) = self.machine.gone() {
+                return Some(gone);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            self.wait_for(Some(deadline));
+        }
+    }
+}
+
+/// Whether the guest went the way it goes when it is asked to.
+fn ended_as_asked(gone: &Gone) -> bool {
+    matches!(gone.cause, StopCause::GuestPoweroff | StopCause::GuestReboot) || gone.restart
+}
+
+/// The time for a virtual machine's shutdown that its configuration gives (lifecycle.md 2.3): containers have none.
+fn down_limit(kind: GuestKind, config: &GuestConfig) -> Option<Duration> {
+    let startup = config.main.get("startup").filter(|_| kind == GuestKind::Qemu)?;
+    let down = startup.split(',').find_map(|part| part.trim().strip_prefix("down="))?;
+    down.parse().ok().map(Duration::from_secs)
+}
+
+/// What a start's admission depends on.
+pub(crate) fn facts(config: &GuestConfig, skip_lock: bool) -> GuestFacts {
+    GuestFacts {
+        template: config.main.flag("template", false),
+        lock: config.main.get("lock").map(str::to_owned),
+        skip_lock,
+        bad_hookscript: config.main.hookscript().err().map(|invalid| invalid.0),
+    }
+}

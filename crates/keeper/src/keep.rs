@@ -1,0 +1,477 @@
+//! A keeper's own life: born, asked for a start or for a recovery, gone when the run is over.
+
+use crate::adopt::{boot, links, listen, run_folder};
+use crate::clients::Clients;
+use crate::host::facts;
+use crate::keeper::{Keeper, begin_records, program};
+use crate::protocol::{Hello, Reply, Request, StartRequest, line};
+use crate::tasks::{Purpose, Tasks};
+use lifecycle::{Stage, admit_start, live, resume};
+use model::{Event, GuestKind, Layout, RunId, StartReason, StopCause, Upid, UserId, Vmid};
+use record::{Journal, Ledger};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use store::ConfigStore;
+
+/// How long another keeper of the guest is waited for where it cannot be reached.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long what is not sent yet is waited for at the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Keeps a guest: the whole life of the process. `first` is the connection of whoever asked for it.
+///
+/// Returns the exit code: 0 when the run is over, 1 where there was none.
+#[must_use]
+pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
+    let _ = first.write_all(&line(&Hello::own()));
+    let _ = first.set_read_timeout(Some(Duration::from_secs(30)));
+    let Some(request) = read_request(&first) else { return 1 };
+    let lock = match run_lock(&layout, vmid) {
+        Ok(Some(lock)) => lock,
+        // Another keeper came first: the end of this connection sends the client there.
+        Ok(None) => {
+            let _ = first.write_all(&line(&Reply::Busy { what: "start".to_owned() }));
+            return 1;
+        }
+        Err(why) => {
+            let _ = first.write_all(&line(&Reply::Refused { why }));
+            return 1;
+        }
+    };
+    let over = if layout.ledger(vmid).exists() {
+        recover(&layout, vmid, first, request)
+    } else {
+        match request {
+            Request::Start(request) => start(&layout, first, request),
+            _ => Ok(None),
+        }
+    };
+    match over {
+        Ok(Some(keeper)) => {
+            let next = leave(keeper, lock);
+            if let Some(next) = next {
+                // Born by a client of its own that nobody waits for.
+                let _ = crate::client::start(&layout, next, &mut |_| {});
+            }
+            0
+        }
+        Ok(None) | Err(()) => 1,
+    }
+}
+
+fn read_request(first: &UnixStream) -> Option<Request> {
+    let mut text = String::new();
+    BufReader::new(first.try_clone().ok()?).read_line(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Takes the run lock. None where a keeper that can be reached has it.
+fn run_lock(layout: &Layout, vmid: Vmid) -> Result<Option<File>, String> {
+    let path = layout.run_lock(vmid);
+    let failed = |error: std::io::Error| format!("cannot lock '{}': {error}", path.display());
+    std::fs::create_dir_all(layout.runs()).map_err(failed)?;
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    let deadline = Instant::now() + LOCK_LIMIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if UnixStream::connect(layout.control_socket(vmid)).is_ok() {
+            return Ok(None);
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("can't lock file '{}' - got timeout", path.display()));
+        }
+        // It has the lock and no socket: it has just been born, or its last child is about to become a program.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Admits a start, puts the run on record and lives it.
+fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Option<Keeper>, ()> {
+    let StartRequest { kind, vmid, user, reason, skiplock, timeout, task } = request;
+    let mut clients = Clients::default();
+    let client = clients.take_in(first);
+    let refuse = |clients: &mut Clients, why: String| {
+        clients.reply(client, &Reply::Refused { why });
+        clients.drain(LAST_WORDS);
+    };
+    let opened = ConfigStore::open(layout.clone()).map_err(|error| error.to_string());
+    let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
+    let store = match opened {
+        Ok(store) => store,
+        Err(why) => {
+            refuse(&mut clients, why);
+            return Err(());
+        }
+    };
+    let mut begun = Begun { layout, node: store.node().clone(), clients, journal, tasks: Tasks::default() };
+    let upid = match begun.task(kind, vmid, &user, client, task) {
+        Ok(upid) => upid,
+        Err(why) => {
+            refuse(&mut begun.clients, why);
+            return Err(());
+        }
+    };
+    match begin_run(layout, &store, kind, vmid, skiplock, reason, &user) {
+        Ok(run) => {
+            let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user), (skiplock, timeout));
+            keeper.note(&Event::Keeper {
+                process: process::current(),
+                boot: keeper.boot.clone(),
+                adopted: false,
+            });
+            keeper.note(&Event::TaskBegin { upid });
+            keeper.take_place();
+            let Ok(life) = live(&mut keeper, Stage::PreStart);
+            keeper.over(life.cause);
+            Ok(Some(keeper))
+        }
+        Err(why) => {
+            begun.fail(kind, &why);
+            Err(())
+        }
+    }
+}
+
+/// A run that is on record.
+struct Run {
+    id: RunId,
+    ledger: Ledger,
+    name: String,
+    hookscript: Option<model::VolumeId>,
+    boot: model::Boot,
+}
+
+fn begin_run(
+    layout: &Layout,
+    store: &ConfigStore,
+    kind: GuestKind,
+    vmid: Vmid,
+    skiplock: bool,
+    reason: StartReason,
+    user: &UserId,
+) -> Result<Run, String> {
+    let config = store.read(kind, vmid).map_err(|error| error.to_string())?;
+    admit_start(kind, vmid, &facts(&config, skiplock)).map_err(|denied| denied.to_string())?;
+    let hookscript = config.main.hookscript().ok().flatten();
+    let name = config.main.get("name").or_else(|| config.main.get("hostname")).unwrap_or_default().to_owned();
+    let unrecorded = |error: std::io::Error| format!("cannot record the run: {error}");
+    let boot = boot(layout).map_err(unrecorded)?;
+    run_folder(layout, vmid)
+        .map_err(|error| format!("cannot make '{}': {error}", layout.run_guest(vmid).display()))?;
+    let id = RunId::new(epoch_millis(), random());
+    let path = layout.ledger(vmid);
+    let ledger = Ledger::create(&path).map_err(unrecorded)?;
+    let begin = Event::RunBegin {
+        run: id.clone(),
+        vmid,
+        kind,
+        name: name.clone(),
+        reason,
+        user: user.clone(),
+        hookscript: hookscript.clone(),
+    };
+    // Without a hook nothing depends on what a loss of power leaves.
+    let written =
+        ledger.append(&begin).and_then(|()| if hookscript.is_some() { ledger.sync() } else { Ok(()) });
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&path);
+        return Err(unrecorded(error));
+    }
+    Ok(Run { id, ledger, name, hookscript, boot })
+}
+
+/// Goes on with the run whose record is there.
+fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> Result<Option<Keeper>, ()> {
+    let mut clients = Clients::default();
+    let client = clients.take_in(first);
+    let refuse = |mut clients: Clients, why: String| {
+        clients.reply(client, &Reply::Refused { why });
+        clients.drain(LAST_WORDS);
+        Err(())
+    };
+    let path = layout.ledger(vmid);
+    let contents = match record::ledger::read_without_output(&path) {
+        Ok(contents) => contents,
+        Err(error) => return refuse(clients, error.to_string()),
+    };
+    let events: Vec<Event> = contents.events.into_iter().map(|stamped| stamped.event).collect();
+    let begin = events.iter().find_map(|event| match event {
+        Event::RunBegin { run, kind, name, reason, user, hookscript, .. } => {
+            Some((run.clone(), *kind, name.clone(), *reason, user.clone(), hookscript.clone()))
+        }
+        _ => None,
+    });
+    let Some((id, kind, name, reason, user, hookscript)) = begin else {
+        // Its writing was cut short by the keeper's death, so nothing was done: there is nothing to go on with.
+        let _ = std::fs::rename(&path, path.with_extension("jsonl.torn"));
+        if let Request::Start(request) = request {
+            let stream = clients.take_first();
+            return match stream {
+                Some(stream) => start(layout, stream, request),
+                None => Err(()),
+            };
+        }
+        clients.reply(client, &Reply::State(crate::protocol::GuestState::default()));
+        clients.drain(LAST_WORDS);
+        return Err(());
+    };
+    let opened = ConfigStore::open(layout.clone()).map_err(|error| error.to_string());
+    let made = opened.and_then(|store| {
+        let ledger = Ledger::open(&path).map_err(|error| error.to_string())?;
+        let boot = boot(layout).map_err(|error| error.to_string())?;
+        Ok((store, Run { id, ledger, name, hookscript, boot }))
+    });
+    let (store, run) = match made {
+        Ok(made) => made,
+        Err(why) => return refuse(clients, why),
+    };
+    let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
+    let begun = Begun { layout, node: store.node().clone(), clients, journal, tasks: Tasks::default() };
+    let boot = run.boot.clone();
+    let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user), (true, None));
+    keeper.stage = "recovery";
+    keeper.note(&Event::Keeper { process: process::current(), boot: boot.clone(), adopted: true });
+    for damage in &contents.damage {
+        let text = format!("the record of the run is damaged in line {}: {}", damage.line, damage.fault);
+        let entry =
+            keeper.scene().record(record::journal::Priority::Warning, record::journal::IDENTIFIER, &text);
+        keeper.journal.send(entry);
+        keeper.note(&Event::Note { text });
+    }
+    keeper.close_open_tasks(&events);
+    keeper.take_place();
+    let said = keeper.scene().record(
+        record::journal::Priority::Notice,
+        record::journal::IDENTIFIER,
+        format!("{} {vmid}: its keeper had died; this one goes on with the run", kind.label()),
+    );
+    keeper.journal.send(said);
+    // What the client asked for is served on the way.
+    keeper.asked_first(client, request);
+    let alive =
+        |process: model::ProcessId, seen: &model::Boot| seen.kernel == boot.kernel && process::alive(process);
+    let Ok(life) = resume(&mut keeper, &events, &boot, alive);
+    keeper.over(life.cause);
+    Ok(Some(keeper))
+}
+
+/// A keeper before its run is on record.
+struct Begun<'a> {
+    layout: &'a Layout,
+    node: model::NodeName,
+    clients: Clients,
+    journal: Journal,
+    tasks: Tasks,
+}
+
+impl Begun<'_> {
+    fn task(
+        &mut self,
+        kind: GuestKind,
+        vmid: Vmid,
+        user: &UserId,
+        client: crate::clients::ClientId,
+        task: Option<Upid>,
+    ) -> Result<Upid, String> {
+        let at = (self.layout, &self.node);
+        let action = format!("{}start", kind.task_prefix());
+        if let Some(upid) = task {
+            return self
+                .tasks
+                .adopt(self.layout, upid, Purpose::Start, client)
+                .map_err(|error| error.to_string());
+        }
+        let upid = self
+            .tasks
+            .begin(at, (&action, &vmid.to_string()), user, Purpose::Start, Some(client), &mut self.clients)
+            .map_err(|error| format!("cannot make a task: {error}"))?;
+        begin_records(&mut self.journal, kind, vmid, "start", &upid);
+        Ok(upid)
+    }
+
+    /// Ends a start that was not admitted.
+    fn fail(mut self, kind: GuestKind, why: &str) {
+        let entry =
+            record::journal::Entry::new(record::journal::Priority::Error, program(kind), why.trim_end());
+        self.journal.send(entry);
+        for (upid, status) in self.tasks.end(Purpose::Start, &Err(why.to_owned()), &mut self.clients) {
+            self.journal.send(record::journal::task_ended(program(kind), &upid, &status));
+        }
+        self.clients.drain(LAST_WORDS);
+        self.journal.close(LAST_WORDS);
+    }
+
+    fn keeper(
+        self,
+        store: ConfigStore,
+        run: Run,
+        (kind, vmid): (GuestKind, Vmid),
+        (reason, user): (StartReason, UserId),
+        (skiplock, start_limit): (bool, Option<u64>),
+    ) -> Keeper {
+        Keeper {
+            layout: self.layout.clone(),
+            store,
+            node: self.node,
+            vmid,
+            kind,
+            name: run.name,
+            run: run.id,
+            reason,
+            user,
+            boot: run.boot,
+            hookscript: run.hookscript,
+            skiplock,
+            start_limit,
+            ledger: run.ledger,
+            journal: self.journal,
+            listener: None,
+            watch: None,
+            clients: self.clients,
+            tasks: self.tasks,
+            config: None,
+            config_lock: None,
+            machine: Keeper::machine(kind),
+            hook: None,
+            lingering: Vec::new(),
+            attempts: BTreeMap::new(),
+            stage: "start",
+            pending: VecDeque::new(),
+            queued: Vec::new(),
+            waiting: Vec::new(),
+            next_start: None,
+            abort: false,
+            recovering: None,
+        }
+    }
+}
+
+impl Keeper {
+    /// Takes its place: control socket and links.
+    fn take_place(&mut self) {
+        let _ = links(&self.layout);
+        match listen(&self.layout, self.vmid) {
+            Ok((listener, watch)) => {
+                self.listener = Some(listener);
+                self.watch = watch;
+            }
+            Err(error) => {
+                let path = self.layout.control_socket(self.vmid);
+                self.say(&format!("warning: cannot listen on '{}': {error}", path.display()));
+            }
+        }
+    }
+
+    /// Closes tasks that an earlier keeper left open.
+    fn close_open_tasks(&mut self, events: &[Event]) {
+        let mut open: Vec<&Upid> = Vec::new();
+        for event in events {
+            match event {
+                Event::TaskBegin { upid } => open.push(upid),
+                Event::TaskEnd { upid, .. } => open.retain(|task| *task != upid),
+                _ => {}
+            }
+        }
+        for upid in open {
+            let status = "the keeper died".to_owned();
+            if let Ok(log) = record::TaskLog::adopt(&self.layout, upid) {
+                let _ = log.end(&status);
+            }
+            self.journal.send(record::journal::task_ended(program(self.kind), upid, &status));
+            self.note(&Event::TaskEnd { upid: upid.clone(), status });
+        }
+    }
+
+    /// The run is over.
+    fn over(&mut self, cause: Option<StopCause>) {
+        self.stage = "over";
+        self.recovered();
+        if cause == Some(StopCause::Reboot) {
+            self.next_start = Some(StartRequest {
+                kind: self.kind,
+                vmid: self.vmid,
+                user: self.user.clone(),
+                reason: StartReason::Reboot,
+                skiplock: false,
+                timeout: None,
+                task: None,
+            });
+        }
+    }
+}
+
+/// Files the record away, gives up lock and socket, and lets everybody take what is left for them.
+fn leave(mut keeper: Keeper, lock: File) -> Option<StartRequest> {
+    let next = keeper.next_start.take();
+    let folder = keeper.layout.run_guest(keeper.vmid);
+    let history = keeper.layout.history(keeper.vmid).join(format!("{}.jsonl", keeper.run));
+    let Keeper {
+        ledger, mut clients, mut journal, lingering, listener, layout, vmid, run, kind, name, ..
+    } = keeper;
+    drop(listener);
+    let _ = std::fs::remove_file(layout.control_socket(vmid));
+    if let Err(error) = ledger.finish(&history) {
+        let text = format!("cannot file the record of the run away as '{}': {error}", history.display());
+        journal.send(record::journal::Entry::new(
+            record::journal::Priority::Error,
+            record::journal::IDENTIFIER,
+            text,
+        ));
+    }
+    if lingering.is_empty() {
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    drop(lock);
+    clients.drain(LAST_WORDS);
+    drop(clients);
+    let scene = record::journal::Scene { vmid, kind, name, run, task: None };
+    if next.is_none() {
+        linger(lingering, &mut journal, &scene);
+    }
+    journal.close(LAST_WORDS);
+    next
+}
+
+/// Records what children of ended hookscripts still print, until the last one closes its outputs.
+fn linger(mut lingering: Vec<crate::stream::Piped>, journal: &mut Journal, scene: &record::journal::Scene) {
+    let (mut tasks, mut clients) = (Tasks::default(), Clients::default());
+    while !lingering.is_empty() {
+        for piped in &mut lingering {
+            let mut sinks = crate::stream::Sinks {
+                ledger: None,
+                journal,
+                tasks: &mut tasks,
+                clients: &mut clients,
+                scene: Some(scene),
+            };
+            piped.pump(&mut sinks);
+        }
+        lingering.retain(|piped| !piped.is_closed());
+        let sources: Vec<_> =
+            lingering.iter().map(|piped| (piped.fd(), rustix::event::PollFlags::IN)).collect();
+        if !sources.is_empty() {
+            crate::turn::wait(&sources, journal.retry_in());
+        }
+        journal.flush();
+    }
+}
+
+fn epoch_millis() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(0)
+}
+
+fn random() -> u32 {
+    use std::hash::{BuildHasher, Hasher};
+    // Seeded by the kernel for each process.
+    let number = std::hash::RandomState::new().build_hasher().finish();
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0)
+}

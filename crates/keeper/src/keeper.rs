@@ -1,0 +1,257 @@
+use crate::clients::{ClientId, Clients};
+use crate::hook::ActiveHook;
+use crate::machine::{Container, Ground, Machine, VirtualMachine};
+use crate::protocol::{GuestState, Reply, RunningGuest, StartRequest};
+use crate::stream::{Piped, Sinks};
+use crate::tasks::{Purpose, Tasks};
+use config::GuestConfig;
+use lifecycle::StopRequest;
+use model::{Boot, Event, GuestKind, Layout, NodeName, Phase, RunId, StartReason, UserId, Vmid, VolumeId};
+use record::journal::Scene;
+use record::{Journal, Ledger};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use store::{ConfigLock, ConfigStore};
+
+/// The state of the process that keeps one guest.
+pub(crate) struct Keeper {
+    pub(crate) layout: Layout,
+    pub(crate) store: ConfigStore,
+    pub(crate) node: NodeName,
+    pub(crate) vmid: Vmid,
+    pub(crate) kind: GuestKind,
+    /// The guest's name or hostname.
+    pub(crate) name: String,
+    pub(crate) run: RunId,
+    pub(crate) reason: StartReason,
+    pub(crate) user: UserId,
+    pub(crate) boot: Boot,
+    /// The hookscript of this start: what a `pre-start` changes counts from the next phase after the start.
+    pub(crate) hookscript: Option<VolumeId>,
+    pub(crate) skiplock: bool,
+    /// How long the guest may take to come up, where the request said so; in seconds.
+    pub(crate) start_limit: Option<u64>,
+
+    pub(crate) ledger: Ledger,
+    pub(crate) journal: Journal,
+    pub(crate) listener: Option<UnixListener>,
+    /// Tells that the control socket's name is gone, as when `/run` is emptied.
+    pub(crate) watch: Option<OwnedFd>,
+    pub(crate) clients: Clients,
+    pub(crate) tasks: Tasks,
+
+    pub(crate) config: Option<GuestConfig>,
+    pub(crate) config_lock: Option<ConfigLock>,
+    pub(crate) machine: Box<dyn Machine>,
+    pub(crate) hook: Option<ActiveHook>,
+    /// Outputs that children of ended hookscripts hold open.
+    pub(crate) lingering: Vec<Piped>,
+    pub(crate) attempts: BTreeMap<Phase, u32>,
+    /// What the keeper does, for whoever looks.
+    pub(crate) stage: &'static str,
+
+    /// Requests for a stop that nothing has been done about.
+    pub(crate) pending: VecDeque<StopRequest>,
+    /// Requests of a hookscript about its own guest: they wait for its end.
+    pub(crate) queued: Vec<StopRequest>,
+    /// Starts that wait for the end of this run.
+    pub(crate) waiting: Vec<(ClientId, StartRequest)>,
+    /// What is to be started once this run is over.
+    pub(crate) next_start: Option<StartRequest>,
+    /// Whether the hookscript that runs is to be aborted.
+    pub(crate) abort: bool,
+    /// Who asked for a recovery, and is told once it is done.
+    pub(crate) recovering: Option<ClientId>,
+}
+
+impl Keeper {
+    /// The machine of a guest of this kind.
+    pub(crate) fn machine(kind: GuestKind) -> Box<dyn Machine> {
+        match kind {
+            GuestKind::Qemu => Box::new(VirtualMachine::default()),
+            GuestKind::Lxc => Box::new(Container::default()),
+        }
+    }
+
+    /// The machine, and what it needs of the rest.
+    pub(crate) fn on_ground<T>(&mut self, act: impl FnOnce(&mut dyn Machine, &Ground<'_>) -> T) -> T {
+        let ground = Ground {
+            layout: &self.layout,
+            kind: self.kind,
+            store: &self.store,
+            vmid: self.vmid,
+            ledger: &self.ledger,
+        };
+        act(self.machine.as_mut(), &ground)
+    }
+
+    pub(crate) fn scene(&self) -> Scene {
+        Scene {
+            vmid: self.vmid,
+            kind: self.kind,
+            name: self.name.clone(),
+            run: self.run.clone(),
+            task: self.tasks.newest().cloned(),
+        }
+    }
+
+    /// Where output goes now.
+    pub(crate) fn sinks<'a>(&'a mut self, scene: &'a Scene) -> Sinks<'a> {
+        Sinks {
+            ledger: Some(&self.ledger),
+            journal: &mut self.journal,
+            tasks: &mut self.tasks,
+            clients: &mut self.clients,
+            scene: Some(scene),
+        }
+    }
+
+    /// A line in the task, as a warning of hookvisor's own or of Proxmox VE's words.
+    pub(crate) fn say(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.tasks.show(line.as_bytes(), &mut self.clients);
+        self.tasks.log(line.as_bytes());
+    }
+
+    /// Appends to the ledger what nothing depends on.
+    pub(crate) fn note(&self, event: &Event) {
+        let _ = self.ledger.append(event);
+    }
+
+    /// Ends all tasks of a purpose, on record everywhere.
+    pub(crate) fn end_tasks(&mut self, purpose: Purpose, result: &Result<(), String>) {
+        for (upid, status) in self.tasks.end(purpose, result, &mut self.clients) {
+            if result.is_err() {
+                let entry = self.scene().record(
+                    record::journal::Priority::Error,
+                    program(self.kind),
+                    status.trim_end(),
+                );
+                self.journal.send(entry);
+            }
+            self.journal.send(record::journal::task_ended(program(self.kind), &upid, &status));
+            self.note(&Event::TaskEnd { upid, status });
+        }
+    }
+
+    /// Makes a task, on record everywhere.
+    pub(crate) fn begin_task(
+        &mut self,
+        action: &str,
+        purpose: Purpose,
+        user: &UserId,
+        client: Option<ClientId>,
+    ) -> Result<model::Upid, String> {
+        let kind = format!("{}{action}", self.kind.task_prefix());
+        let at = (&self.layout, &self.node);
+        let upid = self
+            .tasks
+            .begin(at, (&kind, &self.vmid.to_string()), user, purpose, client, &mut self.clients)
+            .map_err(|error| format!("cannot make a task: {error}"))?;
+        begin_records(&mut self.journal, self.kind, self.vmid, action, &upid);
+        self.note(&Event::TaskBegin { upid: upid.clone() });
+        Ok(upid)
+    }
+
+    /// What the guest does now.
+    pub(crate) fn state(&self) -> GuestState {
+        let running = self.machine.first_process().filter(|_| self.machine.gone().is_none()).map(|process| {
+            RunningGuest {
+                pid: process.pid,
+                uptime: self.machine.hypervisor().map_or(0, crate::machine::Hypervisor::uptime),
+                qmpstatus: self.machine.qmp_status().map(str::to_owned),
+            }
+        });
+        GuestState {
+            running,
+            phase: self.hook.as_ref().map(|hook| hook.phase),
+            hook_pid: self.hook.as_ref().and_then(|hook| hook.process).map(|process| process.pid),
+            keeper: Some(std::process::id()),
+            stage: self.stage.to_owned(),
+            abandoned: false,
+        }
+    }
+
+    /// Serves the request that bore a keeper which found a run to go on with.
+    pub(crate) fn asked_first(&mut self, client: ClientId, request: crate::protocol::Request) {
+        match request {
+            crate::protocol::Request::Recover => self.recovering = Some(client),
+            crate::protocol::Request::Start(request) => {
+                self.clients.reply(client, &Reply::Busy { what: self.stage.to_owned() });
+                self.waiting.push((client, request));
+            }
+            other => self.serve(client, None, other),
+        }
+    }
+
+    /// Tells whoever asked for a recovery that it is done.
+    pub(crate) fn recovered(&mut self) {
+        if let Some(client) = self.recovering.take() {
+            let state = self.state();
+            self.clients.reply(client, &Reply::State(state));
+        }
+    }
+
+    /// Answers the starts that wait for the end of a run that did not come.
+    pub(crate) fn refuse_waiting(&mut self) {
+        for (client, request) in std::mem::take(&mut self.waiting) {
+            self.refuse_start(client, &request);
+        }
+    }
+
+    /// A start of a guest that is started already.
+    pub(crate) fn refuse_start(&mut self, client: ClientId, request: &StartRequest) {
+        let up = self.machine.first_process().is_some() && self.stage != "launch";
+        let why = if up {
+            lifecycle::Denied::AlreadyRunning { kind: self.kind, vmid: self.vmid }.to_string()
+        } else {
+            format!("{} {} already starting ({} runs)", self.kind.label(), self.vmid, self.stage)
+        };
+        match self.kind {
+            // Proxmox VE has a task for it here, and none there.
+            GuestKind::Lxc => self.clients.reply(client, &Reply::Refused { why }),
+            GuestKind::Qemu => match self.begin_task("start", Purpose::Other, &request.user, Some(client)) {
+                Ok(_) => self.end_tasks(Purpose::Other, &Err(why)),
+                Err(_) => self.clients.reply(client, &Reply::Refused { why }),
+            },
+        }
+    }
+}
+
+/// Whose words a record of the journal is in.
+pub(crate) fn program(kind: GuestKind) -> &'static str {
+    match kind {
+        GuestKind::Qemu => "qm",
+        GuestKind::Lxc => "pct",
+    }
+}
+
+/// The two lines that Proxmox VE writes when a task begins (api.md 4.5).
+pub(crate) fn begin_records(
+    journal: &mut Journal,
+    kind: GuestKind,
+    vmid: Vmid,
+    action: &str,
+    upid: &model::Upid,
+) {
+    let words = match (kind, action) {
+        (GuestKind::Qemu, "start") => "start",
+        (GuestKind::Qemu, "stop") => "stop",
+        (_, "shutdown") => "shutdown",
+        (_, "reboot") => "requesting reboot of",
+        (GuestKind::Lxc, "start") => "starting",
+        (GuestKind::Lxc, "stop") => "stopping",
+        (_, "pause") => "suspend",
+        (_, "resume") => "resume",
+        _ => "",
+    };
+    journal.send(record::journal::task_began(program(kind), upid));
+    if !words.is_empty() {
+        let message = format!("{words} {} {vmid}: {upid}", kind.label());
+        let entry = record::journal::Entry::new(record::journal::Priority::Info, program(kind), message)
+            .field("GUEST_VMID", vmid.to_string())
+            .field("TASK_UPID", upid.to_string());
+        journal.send(entry);
+    }
+}

@@ -1,0 +1,25 @@
+//! The keeper: one small process for each live guest.
+//!
+//! It is born by a start, runs the phases, owns the guest's process, serves a control socket, and leaves when the run is
+//! over. What it does and when is told by `lifecycle`; [`keep`] does it with real processes. Others reach it through
+//! [`client`].
+
+mod adopt;
+mod clients;
+mod environment;
+mod hook;
+mod host;
+mod keep;
+mod keeper;
+mod machine;
+mod protocol;
+mod requests;
+mod stream;
+mod tasks;
+mod turn;
+
+pub mod client;
+
+pub use keep::keep;
+pub use machine::show_command;
+pub use protocol::{GuestState, MachineAction, Request, RunningGuest, StartRequest};

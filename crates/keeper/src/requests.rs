@@ -1,0 +1,165 @@
+//! What others ask of a keeper while it goes about its story.
+
+use crate::clients::ClientId;
+use crate::keeper::Keeper;
+use crate::protocol::{MachineAction, Reply, Request, StartRequest};
+use crate::tasks::Purpose;
+use lifecycle::StopRequest;
+use model::{GuestKind, StopCause, UserId};
+
+impl Keeper {
+    /// Reads and serves the requests that have come.
+    pub(crate) fn read_requests(&mut self) {
+        let ids: Vec<(ClientId, Option<u32>)> =
+            self.clients.iter().map(|client| (client.id, client.pid)).collect();
+        for (id, pid) in ids {
+            while let Some(text) = self.clients.read(id) {
+                match serde_json::from_str(&text) {
+                    Ok(request) => self.serve(id, pid, request),
+                    Err(error) => {
+                        let why = format!("this keeper does not understand the request: {error}");
+                        self.clients.reply(id, &Reply::Refused { why });
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn serve(&mut self, client: ClientId, pid: Option<u32>, request: Request) {
+        let from_hook = pid.is_some_and(|pid| self.is_from_hook(pid));
+        match request {
+            Request::Status | Request::Recover => {
+                let state = self.state();
+                self.clients.reply(client, &Reply::State(state));
+            }
+            Request::Start(request) => self.start_asked(client, request, from_hook),
+            Request::Stop { user, skiplock, timeout } => {
+                let stop =
+                    StopRequest { cause: StopCause::Stop, hard: true, timeout, force: true, task: None };
+                self.stop_asked(client, "stop", &user, skiplock, stop, from_hook);
+            }
+            Request::Shutdown { user, skiplock, timeout, force } => {
+                let (hard, force) = match self.paused_shutdown(force) {
+                    Ok(stop_instead) => (stop_instead, force || stop_instead),
+                    Err(why) => return self.clients.reply(client, &Reply::Refused { why }),
+                };
+                let stop = StopRequest { cause: StopCause::Shutdown, hard, timeout, force, task: None };
+                self.stop_asked(client, "shutdown", &user, skiplock, stop, from_hook);
+                if hard {
+                    self.say("VM is paused - stop instead of shutdown");
+                }
+            }
+            Request::Reboot { user, timeout } => {
+                if let Err(why) = self.paused_shutdown(false) {
+                    return self.clients.reply(client, &Reply::Refused { why });
+                }
+                // A container that does not obey in time is ended; a virtual machine lives on.
+                let force = self.kind == GuestKind::Lxc;
+                let stop = StopRequest { cause: StopCause::Reboot, hard: false, timeout, force, task: None };
+                self.stop_asked(client, "reboot", &user, false, stop, from_hook);
+            }
+            Request::Machine { user, action, skiplock } => self.act(client, &user, action, skiplock),
+            Request::Abort => match &self.hook {
+                Some(hook) => {
+                    let phase = hook.phase;
+                    self.abort = true;
+                    self.clients.reply(client, &Reply::Aborting { phase });
+                }
+                None => {
+                    let why = format!("no hookscript of {} {} runs now", self.kind.label(), self.vmid);
+                    self.clients.reply(client, &Reply::Refused { why });
+                }
+            },
+        }
+    }
+
+    /// Whether a process is the hookscript that runs, or was started by it and is still below it.
+    fn is_from_hook(&self, pid: u32) -> bool {
+        self.hook.as_ref().and_then(|hook| hook.process).is_some_and(|hook| process::descends_from(pid, hook))
+    }
+
+    fn start_asked(&mut self, client: ClientId, request: StartRequest, from_hook: bool) {
+        match self.stage {
+            "pre-stop" | "stop" | "post-stop" | "over" if from_hook => {
+                let text = format!("the start of {} waits until {} has ended\n", self.vmid, self.stage);
+                self.clients.reply(client, &Reply::Output { text: text.as_bytes().into() });
+                self.clients.reply(client, &Reply::Done { error: None });
+                self.next_start = Some(StartRequest { reason: model::StartReason::Hook, ..request });
+            }
+            "pre-stop" | "stop" | "post-stop" | "over" => {
+                self.clients.reply(client, &Reply::Busy { what: self.stage.to_owned() });
+                self.waiting.push((client, request));
+            }
+            _ => self.refuse_start(client, &request),
+        }
+    }
+
+    fn stop_asked(
+        &mut self,
+        client: ClientId,
+        action: &str,
+        user: &UserId,
+        skiplock: bool,
+        mut stop: StopRequest,
+        from_hook: bool,
+    ) {
+        let purpose = if stop.hard { Purpose::Stop } else { Purpose::Shutdown };
+        let task = self.begin_task(action, purpose, user, (!from_hook).then_some(client));
+        match &task {
+            Ok(upid) => stop.task = Some(upid.clone()),
+            Err(why) => return self.clients.reply(client, &Reply::Refused { why: why.clone() }),
+        }
+        if !skiplock && let Some(lock) = self.lock_in_the_way() {
+            return self.end_tasks(purpose, &Err(lock));
+        }
+        if from_hook {
+            let upid = stop.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            let text =
+                format!("the {action} of {} waits until {} has ended: {upid}\n", self.vmid, self.stage);
+            self.clients.reply(client, &Reply::Output { text: text.as_bytes().into() });
+            self.clients.reply(client, &Reply::Done { error: None });
+            self.queued.push(stop);
+            return;
+        }
+        // A guest that is on its way out takes no further request: its task ends with that way.
+        if !matches!(self.stage, "post-stop" | "over") {
+            self.pending.push_back(stop);
+        }
+    }
+
+    /// The lock in the configuration that forbids a stop.
+    fn lock_in_the_way(&self) -> Option<String> {
+        let config = self.store.read(self.kind, self.vmid).ok()?;
+        let lock = config.main.get("lock")?;
+        let tolerated = self.kind == GuestKind::Lxc && lock == "mounted";
+        (!tolerated).then(|| format!("{} is locked ({lock})", self.kind.label()))
+    }
+
+    /// A virtual machine that is paused cannot obey: whether it is to be stopped instead.
+    fn paused_shutdown(&self, force: bool) -> Result<bool, String> {
+        let paused = self.kind == GuestKind::Qemu && self.machine.qmp_status() == Some("paused");
+        match (paused, force) {
+            (true, false) => Err("VM is paused - cannot shutdown".to_owned()),
+            (paused, _) => Ok(paused),
+        }
+    }
+
+    fn act(&mut self, client: ClientId, user: &UserId, action: MachineAction, skiplock: bool) {
+        let name = match action {
+            MachineAction::Reset => "reset",
+            MachineAction::Suspend => "pause",
+            MachineAction::Resume => "resume",
+        };
+        if let Err(why) = self.begin_task(name, Purpose::Other, user, Some(client)) {
+            return self.clients.reply(client, &Reply::Refused { why });
+        }
+        let result = match self.lock_in_the_way().filter(|_| !skiplock) {
+            Some(lock) => Err(lock),
+            None if self.machine.gone().is_some() || self.machine.first_process().is_none() => {
+                Err(format!("{} {} not running", self.kind.label(), self.vmid))
+            }
+            None => self.machine.act(action),
+        };
+        self.end_tasks(Purpose::Other, &result);
+    }
+}

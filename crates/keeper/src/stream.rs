@@ -1,0 +1,144 @@
+//! One output of a program on its way to ledger, journal, task logs and clients.
+
+use crate::clients::Clients;
+use crate::tasks::Tasks;
+use hooks::{Read, Reader};
+use model::{Event, Phase, Stream};
+use record::journal::Scene;
+use record::lines::{Budget, Ending, Keep, Kept, Record, Splitter};
+use record::{Journal, Ledger};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// How much is read of one output before others get their turn, in bytes.
+const TURN: usize = 256 * 1024;
+
+/// Where output goes.
+pub(crate) struct Sinks<'a> {
+    pub(crate) ledger: Option<&'a Ledger>,
+    pub(crate) journal: &'a mut Journal,
+    pub(crate) tasks: &'a mut Tasks,
+    pub(crate) clients: &'a mut Clients,
+    pub(crate) scene: Option<&'a Scene>,
+}
+
+/// One output that is being read.
+pub(crate) struct Piped {
+    phase: Option<Phase>,
+    script: String,
+    stream: Stream,
+    reader: Reader,
+    splitter: Splitter,
+    keep: Option<Keep>,
+    budget: Budget,
+    closed: bool,
+}
+
+impl Piped {
+    pub(crate) fn pair(readers: [Reader; 2], phase: Option<Phase>, script: &str) -> [Self; 2] {
+        let [stdout, stderr] = readers;
+        let piped = |reader, stream| Self {
+            phase,
+            script: script.to_owned(),
+            stream,
+            reader,
+            splitter: Splitter::default(),
+            keep: Some(Keep::default()),
+            budget: Budget::journal(),
+            closed: false,
+        };
+        [piped(stdout, Stream::Stdout), piped(stderr, Stream::Stderr)]
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+
+    /// Whether nobody can write any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Passes on what is there, but not for ever.
+    pub(crate) fn pump(&mut self, sinks: &mut Sinks<'_>) {
+        let mut buffer = [0; 16 * 1024];
+        let mut taken = 0;
+        while !self.closed && taken < TURN {
+            match self.reader.read(&mut buffer) {
+                Read::Bytes(count) => {
+                    taken += count;
+                    self.take(&buffer[..count], sinks);
+                }
+                Read::Nothing => return,
+                Read::Closed => {
+                    self.closed = true;
+                    self.last_line(sinks);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], sinks: &mut Sinks<'_>) {
+        sinks.tasks.show(bytes, sinks.clients);
+        let Self { phase, script, stream, splitter, keep, budget, .. } = self;
+        let mut each =
+            |record: Record<'_>| pass(record, (*phase, script, *stream), keep.as_mut(), budget, sinks);
+        splitter.push(bytes, &mut each);
+    }
+
+    fn last_line(&mut self, sinks: &mut Sinks<'_>) {
+        let Self { phase, script, stream, splitter, keep, budget, .. } = self;
+        let mut each =
+            |record: Record<'_>| pass(record, (*phase, script, *stream), keep.as_mut(), budget, sinks);
+        splitter.close(&mut each);
+    }
+
+    /// The program itself is over: hands out the end of what was kept. What its children still write goes to the journal.
+    /// Returns how many bytes the ledger does without.
+    pub(crate) fn finish(&mut self, sinks: &mut Sinks<'_>) -> u64 {
+        self.last_line(sinks);
+        let (phase, stream) = (self.phase, self.stream);
+        let Some(keep) = self.keep.take() else { return 0 };
+        keep.finish(&mut |kept| keep_record(kept, phase, stream, sinks))
+    }
+}
+
+fn pass(
+    record: Record<'_>,
+    (phase, script, stream): (Option<Phase>, &str, Stream),
+    keep: Option<&mut Keep>,
+    budget: &mut Budget,
+    sinks: &mut Sinks<'_>,
+) {
+    if let Some(scene) = sinks.scene
+        && budget.take(&record)
+    {
+        let entry = match phase {
+            Some(phase) => scene.output(phase, script, stream, &record),
+            None => scene.record(record::journal::Priority::Info, script, record.bytes),
+        };
+        sinks.journal.send(entry);
+    }
+    if let Some(keep) = keep {
+        keep.push(record, &mut |kept| keep_record(kept, phase, stream, sinks));
+    }
+}
+
+fn keep_record(kept: Kept<'_>, phase: Option<Phase>, stream: Stream, sinks: &mut Sinks<'_>) {
+    let cut;
+    let (bytes, more, end): (&[u8], bool, &[u8]) = match &kept {
+        Kept::Record(record) => {
+            let end: &[u8] = if record.ending == Ending::Newline { b"\n" } else { b"" };
+            (record.bytes, record.more(), end)
+        }
+        Kept::Cut(count) => {
+            cut = format!("[{count} bytes are left out here]");
+            (cut.as_bytes(), false, b"\n")
+        }
+    };
+    if let Some(ledger) = sinks.ledger {
+        // What a script prints is no reason to stop for.
+        let _ = ledger.append(&Event::Output { phase, stream, text: bytes.into(), more });
+    }
+    sinks.tasks.log(bytes);
+    sinks.tasks.log(end);
+}
