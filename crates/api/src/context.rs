@@ -1,0 +1,131 @@
+//! What a method is called with besides its parameters: the root's store, who calls, and where words go.
+
+use crate::{ApiError, Refusal};
+use config::GuestConfig;
+use model::{GuestKind, NodeName, Stream, UserId, Vmid};
+use record::Journal;
+use record::journal::{Entry, Priority};
+use std::cell::RefCell;
+use std::time::Duration;
+use storage::Storages;
+use store::ConfigStore;
+
+/// Where a method's words go.
+pub trait Output {
+    /// Takes some bytes, as they come.
+    fn write(&mut self, stream: Stream, bytes: &[u8]);
+}
+
+/// Who carries a call out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A command, with the name that it is known by in the journal. A task is waited for.
+    Command(&'static str),
+    /// A server.
+    Server,
+}
+
+/// The surroundings of a call.
+pub struct Context<'a> {
+    /// The configurations of the root.
+    pub store: &'a ConfigStore,
+    /// Who calls.
+    pub user: UserId,
+    /// Through what.
+    pub origin: Origin,
+    output: RefCell<&'a mut dyn Output>,
+}
+
+impl<'a> Context<'a> {
+    /// Puts the surroundings together.
+    pub fn new(
+        store: &'a ConfigStore,
+        user: UserId,
+        origin: Origin,
+        output: &'a mut dyn Output,
+    ) -> Self {
+        Self { store, user, origin, output: RefCell::new(output) }
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> &NodeName {
+        self.store.node()
+    }
+
+    /// Writes a line to the caller's standard output.
+    pub fn say(&self, line: &str) {
+        self.write(Stream::Stdout, format!("{line}\n").as_bytes());
+    }
+
+    /// Writes a line to the caller's standard error.
+    pub fn warn(&self, line: &str) {
+        self.write(Stream::Stderr, format!("{line}\n").as_bytes());
+    }
+
+    /// Writes bytes as they are.
+    pub fn write(&self, stream: Stream, bytes: &[u8]) {
+        self.output.borrow_mut().write(stream, bytes);
+    }
+
+    /// The storages of the root, read afresh.
+    ///
+    /// # Errors
+    ///
+    /// When `storage.cfg` cannot be read.
+    pub fn storages(&self) -> Result<Storages, ApiError> {
+        Ok(Storages::load(self.store)?)
+    }
+
+    /// A guest's configuration. What is not understood in it is warned about in Proxmox VE's words.
+    ///
+    /// # Errors
+    ///
+    /// Proxmox VE's text when there is none.
+    pub fn read(&self, kind: GuestKind, vmid: Vmid) -> Result<GuestConfig, ApiError> {
+        let (config, warnings) = self.store.read_with_warnings(kind, vmid)?;
+        warnings.iter().for_each(|warning| self.warn(&warning.to_string()));
+        Ok(config)
+    }
+
+    /// The word that the journal has before records of this call.
+    #[must_use]
+    pub fn identifier(&self) -> &'static str {
+        match self.origin {
+            Origin::Command(program) => program,
+            Origin::Server => "pvedaemon",
+        }
+    }
+
+    /// Writes a line to the journal; waits for it a moment at most.
+    pub(crate) fn journal(&self, line: &str, vmid: Option<Vmid>) {
+        let entry = Entry::new(Priority::Info, self.identifier(), line)
+            .field_if("GUEST_VMID", vmid.map(|vmid| vmid.to_string()));
+        self.record([entry]);
+    }
+
+    pub(crate) fn record(&self, entries: impl IntoIterator<Item = Entry>) {
+        let layout = self.store.layout();
+        let mut journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
+        entries.into_iter().for_each(|entry| journal.send(entry));
+        journal.close(Duration::from_millis(200));
+    }
+
+    /// Whether this is the user root@pam; its tokens are not.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.user == UserId::root()
+    }
+}
+
+/// Refuses a locked guest.
+///
+/// # Errors
+///
+/// Proxmox VE's text with the lock's name.
+pub(crate) fn check_lock(config: &GuestConfig, skip: bool) -> Result<(), ApiError> {
+    match config.main.get("lock") {
+        Some(lock) if !skip => Err(Refusal::Locked { kind: config.kind, lock: lock.to_owned() }.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,73 @@
+//! What hookscripts printed and what hookvisor did, read back from the journal.
+
+use crate::method::{Method, Returns, Scope, Verb};
+use crate::schema::VMID;
+use crate::{ApiError, Context, Params, Permission};
+use ::config::schema::Property;
+use model::{Phase, Text};
+use record::log::{self, Filter, LogRecord};
+use serde_json::{Map, Value, json};
+
+static PARAMETERS: &[Property] = &[
+    Property::integer("limit").optional().min(1).describe("How many records, the last ones."),
+    Property::string("phase")
+        .optional()
+        .one_of(&["pre-start", "post-start", "pre-stop", "post-stop"])
+        .describe("Only records of this phase."),
+    Property::string("run").optional().describe("Only records of this run."),
+    VMID.optional(),
+];
+
+/// `hookvisor log`
+pub static LOG: Method = Method {
+    path: "/hookvisor/log",
+    verb: Verb::Get,
+    description: "Shows what hookscripts printed and what was done, as the journal has it.",
+    parameters: &[PARAMETERS],
+    permission: Permission::Root,
+    returns: Returns::List(&["time_usec", "message"]),
+    protected: true,
+    scope: Scope::Extension,
+    run: read,
+};
+
+fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
+    let records = log::read(context.store.layout(), &filter(params)?)?;
+    records.map(|record| Ok(told(&record?))).collect()
+}
+
+fn filter(params: &Params) -> Result<Filter, ApiError> {
+    let run = params.text("run").map(str::parse).transpose();
+    Ok(Filter {
+        vmid: params.text("vmid").and_then(|text| text.parse().ok()),
+        phase: params.text("phase").and_then(|text| text.parse::<Phase>().ok()),
+        run: run.map_err(|error: model::InvalidId| ApiError::parameter("run", &error.to_string()))?,
+        last: params.number("limit").and_then(|limit| usize::try_from(limit).ok()),
+    })
+}
+
+/// A record as an object: what one asks for most under short names, and every field of its own.
+#[must_use]
+pub fn told(record: &LogRecord) -> Value {
+    let text = |bytes: &[u8]| json!(Text::from(bytes));
+    let mut object = Map::new();
+    object.insert("time_usec".into(), json!(record.time_usec));
+    object.insert("identifier".into(), json!(record.identifier()));
+    object.insert("message".into(), text(record.message()));
+    let shown = [
+        ("priority", record.priority().map(|priority| json!(priority))),
+        ("vmid", record.vmid().map(|vmid| json!(vmid))),
+        ("phase", record.phase().map(|phase| json!(phase))),
+        ("script", record.script().map(|script| json!(script))),
+        ("stream", record.stream().map(|stream| json!(stream))),
+        ("run", record.run().map(|run| json!(run))),
+        ("upid", record.task().map(|upid| json!(upid))),
+    ];
+    object.extend(shown.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    let fields = record.fields.iter().filter(|(name, _)| name.starts_with("HOOK") || name.starts_with("TASK"));
+    let fields: Map<String, Value> = fields
+        .filter_map(|(name, values)| Some((name.clone(), text(values.first()?))))
+        .collect();
+    object.insert("fields".into(), Value::Object(fields));
+    Value::Object(object)
+}

@@ -1,0 +1,6 @@
+//! What Proxmox VE does not have: below `/hookvisor/…`.
+
+pub mod hooks;
+pub mod log;
+pub mod recover;
+pub mod status;

@@ -1,0 +1,88 @@
+//! One screen about a root: where it is, what its guests do, what the host lacks.
+
+use crate::method::{Method, Returns, Scope, Verb};
+use crate::{ApiError, Context, Params, Permission, lifecycle};
+use lxc::{Tools, subid};
+use model::GuestKind;
+use record::journal;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// `hookvisor status`
+pub static STATUS: Method = Method {
+    path: "/hookvisor/status",
+    verb: Verb::Get,
+    description: "Shows the root, its guests with the phases that run now, and what the host lacks.",
+    parameters: &[],
+    permission: Permission::User,
+    returns: Returns::Object(&["root", "node", "version", "journal", "guests", "missing"]),
+    protected: true,
+    scope: Scope::Extension,
+    run: status,
+};
+
+fn status(context: &Context<'_>, _params: &Params) -> Result<Value, ApiError> {
+    let layout = context.store.layout();
+    let mut guests = Vec::new();
+    for (vmid, kind) in context.store.list()? {
+        let Ok(config) = context.store.read(kind, vmid) else { continue };
+        let state = lifecycle::state(context, vmid);
+        let name = match kind {
+            GuestKind::Qemu => config.main.get("name"),
+            GuestKind::Lxc => config.main.get("hostname"),
+        };
+        let status = match (&state.running, state.abandoned) {
+            (Some(running), _) => running.qmpstatus.clone().unwrap_or_else(|| "running".to_owned()),
+            (None, _) => "stopped".to_owned(),
+        };
+        guests.push(json!({
+            "vmid": vmid.get(),
+            "kind": kind.as_str(),
+            "name": name,
+            "status": status,
+            "phase": state.phase.map(|phase| phase.as_str()),
+            "stage": state.stage,
+            "hook_pid": state.hook_pid,
+            "keeper": state.keeper,
+            "pid": state.running.as_ref().map(|running| running.pid),
+            "uptime": state.running.as_ref().map(|running| running.uptime),
+            "abandoned": u8::from(state.abandoned && state.keeper.is_none()),
+            "hookscript": config.main.get("hookscript"),
+        }));
+    }
+    Ok(json!({
+        "root": layout.root().to_string_lossy(),
+        "node": context.node().as_str(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "journal": journal_in_use(context),
+        "guests": guests,
+        "missing": missing(),
+    }))
+}
+
+/// The socket that records go to, or the file that takes them where there is none.
+fn journal_in_use(context: &Context<'_>) -> String {
+    let folder = match journal::namespace() {
+        Ok(None) => "journal".to_owned(),
+        Ok(Some(name)) => format!("journal.{name}"),
+        Err(error) => return error.to_string(),
+    };
+    let socket = Path::new("/run/systemd").join(folder).join("socket");
+    if socket.exists() {
+        socket.to_string_lossy().into_owned()
+    } else {
+        context.store.layout().fallback_record().to_string_lossy().into_owned()
+    }
+}
+
+/// What the host lacks, a line each.
+#[must_use]
+pub fn missing() -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(qemu::binary::find_binary().err().map(|error| error.to_string()));
+    lines.extend(Tools::find().err().map(|error| error.to_string()));
+    if !subid::ready() {
+        lines.extend(subid::missing(Path::new("/etc")).iter().map(ToString::to_string));
+    }
+    lines
+}

@@ -1,0 +1,298 @@
+//! `PUT …/config`: a change of a guest's configuration (api.md 3.1, lifecycle.md 4.3).
+//!
+//! The order is Proxmox VE's, because it decides which error is told: the request itself, the hookscript, who may,
+//! the configuration lock, the digest, the guest's lock. Nothing is changed before all of it holds.
+
+use super::delta::Delta;
+use super::volumes::{self, Made};
+use crate::context::check_lock;
+use crate::nodes::qemu::power::root_only;
+use crate::{ApiError, Context, Given, Params, Refusal, lifecycle};
+use config::options;
+use config::schema::Errors;
+use config::{GuestConfig, pending};
+use model::{GuestKind, Stream, Vmid, VolumeId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long a configuration's lock is waited for (lifecycle.md 2.1).
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// Parameters that say how to change, not what.
+const CONTROL: &[&str] = &[
+    "node",
+    "vmid",
+    "background_delay",
+    "delete",
+    "digest",
+    "force",
+    "import-working-storage",
+    "revert",
+    "skiplock",
+];
+
+/// All that can be said about a change without the guest's lock.
+pub(crate) fn check_request(
+    kind: GuestKind,
+    context: &Context<'_>,
+    params: &Params,
+) -> Result<Delta, ApiError> {
+    root_only(context, params, &["skiplock"])?;
+    let delta = read(kind, params)?;
+    check_hookscript(kind, context, delta.set.get("hookscript"), |context| check_who(kind, context, &delta))?;
+    check_who(kind, context, &delta)?;
+    if kind == GuestKind::Lxc {
+        check_fixed(&delta)?;
+    }
+    Ok(delta)
+}
+
+/// Takes the lock out of a guest's configuration; one without a lock stays as it is.
+pub(crate) fn unlock(kind: GuestKind, context: &Context<'_>, vmid: Vmid) -> Result<(), ApiError> {
+    let lock = context.store.lock(kind, vmid, LOCK_WAIT, &mut |line| context.warn(line))?;
+    let mut config = context.read(kind, vmid)?;
+    if config.main.remove("lock").is_some() {
+        let digest = config.digest.clone();
+        context.store.write(&lock, &config, Some(&digest))?;
+    }
+    let program = if kind == GuestKind::Qemu { "qm" } else { "pct" };
+    context.journal(&format!("executed '{program} unlock {vmid}'"), Some(vmid));
+    Ok(())
+}
+
+/// Changes a guest's configuration.
+pub(crate) fn update(kind: GuestKind, context: &Context<'_>, params: &Params) -> Result<(), ApiError> {
+    let vmid = params.vmid();
+    let mut delta = check_request(kind, context, params)?;
+    let lock = context.store.lock(kind, vmid, LOCK_WAIT, &mut |line| context.warn(line))?;
+    let mut config = context.read(kind, vmid)?;
+    check_digest(&config, params.text("digest"))?;
+    check_lock(&config, params.flag("skiplock", false))?;
+    if kind == GuestKind::Qemu {
+        announce(context, vmid, params);
+    }
+    let mut made = Made::default();
+    let done = (|| {
+        volumes::complete(context, &config, vmid, &mut delta.set, &mut made)?;
+        for key in delta.apply(&mut config) {
+            context.warn(&format!("cannot delete '{key}' - not set in current configuration!"));
+        }
+        let mut gone = Vec::new();
+        if !lifecycle::is_running(context, vmid) {
+            gone = settle(context, vmid, &mut config)?;
+        }
+        gone.extend(remove_unused(context, vmid, &mut config, &delta.delete)?);
+        let digest = config.digest.clone();
+        context.store.write(&lock, &config, Some(&digest))?;
+        Ok(gone)
+    })();
+    match done {
+        Ok(gone) => {
+            for volume in gone {
+                if let Err(error) = context.storages()?.free(&volume) {
+                    context.warn(&format!("cannot remove volume '{volume}': {error}"));
+                }
+            }
+            Ok(())
+        }
+        Err(error) => {
+            made.undo(context);
+            Err(error)
+        }
+    }
+}
+
+/// The change that the parameters ask for.
+fn read(kind: GuestKind, params: &Params) -> Result<Delta, ApiError> {
+    let mut errors = Errors::default();
+    let mut delta = Delta { force: params.flag("force", false), ..Delta::default() };
+    for (list, keys) in [("delete", &mut delta.delete), ("revert", &mut delta.revert)] {
+        for key in params.list(list) {
+            let key = alias(key);
+            if options::find(kind, key).is_none() {
+                errors.add(list, &format!("unknown option '{key}'"));
+            } else if params.has(key) {
+                errors.add(list, &format!("you can't use '-{key}' and -{list} {key}' at the same time"));
+            }
+            keys.insert(key.to_owned());
+        }
+    }
+    for (key, value) in params.iter().filter(|(key, _)| !CONTROL.contains(key)) {
+        delta.set.insert(alias(key).to_owned(), value.joined());
+    }
+    errors.into_result().map_err(ApiError::Parameters)?;
+    if delta.set.is_empty() && delta.delete.is_empty() && delta.revert.is_empty() {
+        return Err(Refusal::NoOptions.into());
+    }
+    Ok(delta)
+}
+
+/// `cdrom` stands for `ide2`.
+pub(crate) fn alias(key: &str) -> &str {
+    if key == "cdrom" { "ide2" } else { key }
+}
+
+/// The hookscript must be one that could run now; nothing else of the change is done otherwise. For a container the
+/// question who may is asked first.
+fn check_hookscript(
+    kind: GuestKind,
+    context: &Context<'_>,
+    script: Option<&String>,
+    who: impl Fn(&Context<'_>) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
+    let Some(script) = script else { return Ok(()) };
+    match kind {
+        GuestKind::Qemu => locate(context, script)
+            .map_err(|text| ApiError::parameter("hookscript", &format!("{text}\n"))),
+        GuestKind::Lxc => {
+            who(context)?;
+            locate(context, script).map_err(|text| Refusal::Hookscript(text).into())
+        }
+    }
+}
+
+/// Finds a hookscript's file; an error in Proxmox VE's words otherwise.
+pub(crate) fn locate(context: &Context<'_>, script: &str) -> Result<(), String> {
+    let script: VolumeId = script.parse().map_err(|error: model::InvalidVolumeId| error.to_string())?;
+    let storages = context.storages().map_err(|error| error.told())?;
+    hooks::locate(&storages, &script).map(|_| ()).map_err(|problem| problem.to_string())
+}
+
+/// Options that only root@pam may touch (api.md 2.4).
+pub(crate) fn check_keys<'k>(
+    kind: GuestKind,
+    context: &Context<'_>,
+    mut keys: impl Iterator<Item = &'k String>,
+) -> Result<(), ApiError> {
+    const ROOT_ONLY: &[&str] = &[
+        "affinity",
+        "arch",
+        "args",
+        "hookscript",
+        "hugepages",
+        "ivshmem",
+        "lock",
+        "spice_enhancements",
+        "vmgenid",
+    ];
+    if context.is_root() {
+        return Ok(());
+    }
+    match kind {
+        GuestKind::Qemu => {
+            match keys.find(|key| ROOT_ONLY.contains(&key.as_str()) || key.starts_with("parallel")) {
+                Some(key) => Err(Refusal::RootOnly(key.clone()).into()),
+                None => Ok(()),
+            }
+        }
+        GuestKind::Lxc if keys.any(|key| key == "hookscript") => {
+            Err(ApiError::Denied("changing the hookscript is only allowed for root@pam".to_owned()))
+        }
+        GuestKind::Lxc => Ok(()),
+    }
+}
+
+fn check_who(kind: GuestKind, context: &Context<'_>, delta: &Delta) -> Result<(), ApiError> {
+    check_keys(kind, context, delta.set.keys().chain(&delta.delete).chain(&delta.revert))
+}
+
+/// What a container keeps from its creation on.
+fn check_fixed(delta: &Delta) -> Result<(), ApiError> {
+    if delta.set.contains_key("unprivileged") || delta.delete.contains("unprivileged") {
+        return Err(Refusal::ReadOnly("unprivileged".to_owned()).into());
+    }
+    match ["rootfs", "arch", "ostype"].into_iter().find(|key| delta.delete.contains(*key)) {
+        Some(key) => Err(ApiError::parameter("delete", &format!("cannot delete required option '{key}'"))),
+        None => Ok(()),
+    }
+}
+
+fn check_digest(config: &GuestConfig, digest: Option<&str>) -> Result<(), ApiError> {
+    match (digest, config.kind) {
+        (Some(digest), kind) if digest != config.digest => Err(match kind {
+            GuestKind::Qemu => Refusal::VmDigest.into(),
+            GuestKind::Lxc => Refusal::CtDigest.into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// `update VM 100: -memory 128 -name renamed`, to the caller and the journal.
+fn announce(context: &Context<'_>, vmid: Vmid, params: &Params) {
+    let shown = params
+        .iter()
+        .filter(|(key, _)| !matches!(*key, "node" | "vmid" | "digest" | "skiplock" | "background_delay"))
+        .map(|(key, value)| match (key, value) {
+            ("cipassword", _) => format!("-{key} <hidden>"),
+            (_, Given::One(_) | Given::Many(_)) => format!("-{key} {}", value.joined()),
+        });
+    let line = format!("update VM {vmid}: {}", shown.collect::<Vec<_>>().join(" "));
+    context.write(Stream::Stdout, format!("{line}\n").as_bytes());
+    context.journal(&format!("<{}> {line}", context.user), Some(vmid));
+}
+
+/// Makes pending changes hold, which a stopped guest can do at once. Says which volumes are to go.
+fn settle(context: &Context<'_>, vmid: Vmid, config: &mut GuestConfig) -> Result<Vec<VolumeId>, ApiError> {
+    if config.pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    let storages = context.storages()?;
+    Ok(pending::apply(config, &|volume| volumes::is_owner(&storages, volume, vmid)))
+}
+
+/// Deleting `unusedN` removes its volume, also while the guest runs.
+fn remove_unused(
+    context: &Context<'_>,
+    vmid: Vmid,
+    config: &mut GuestConfig,
+    keys: &BTreeSet<String>,
+) -> Result<Vec<VolumeId>, ApiError> {
+    let mut gone = Vec::new();
+    for key in keys.iter().filter(|key| key.starts_with("unused")) {
+        let Some(value) = config.main.remove(key) else { continue };
+        let storages = context.storages()?;
+        let volume = pending::volume(config.kind, key, &value);
+        gone.extend(volume.filter(|volume| volumes::is_owner(&storages, volume, vmid)));
+        let mut deletes = pending::deletes(&config.pending)
+            .into_iter()
+            .map(|(key, force)| (key.to_owned(), force))
+            .collect::<std::collections::BTreeMap<_, _>>();
+        deletes.remove(key);
+        pending::set_deletes(&mut config.pending, &deletes);
+    }
+    Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(pairs: &[(&str, &str)]) -> Params {
+        let mut params = Params::default();
+        for (key, value) in [("node", "pve1"), ("vmid", "100")].iter().chain(pairs) {
+            params.set(key, Given::One((*value).to_owned()));
+        }
+        params
+    }
+
+    #[test]
+    fn a_request_is_refused_in_proxmox_ves_words() {
+        for (pairs, want) in [
+            (&[][..], "no options specified\n"),
+            (
+                &[("delete", "nonsense")][..],
+                "400 Parameter verification failed.\ndelete: unknown option 'nonsense'\n",
+            ),
+            (
+                &[("delete", "name"), ("name", "x")][..],
+                "400 Parameter verification failed.\n\
+                 delete: you can't use '-name' and -delete name' at the same time\n",
+            ),
+        ] {
+            assert_eq!(read(GuestKind::Qemu, &params(pairs)).unwrap_err().printed(), want);
+        }
+        let delta = read(GuestKind::Qemu, &params(&[("cdrom", "none"), ("delete", "net0,net1")])).unwrap();
+        assert_eq!(delta.set.keys().collect::<Vec<_>>(), ["ide2"]);
+        assert_eq!(delta.delete.len(), 2);
+    }
+}

@@ -1,0 +1,8 @@
+//! `/nodes/{node}/lxc/…`: containers.
+
+pub mod config;
+pub mod create;
+pub mod destroy;
+pub mod exec;
+pub mod power;
+pub mod status;

@@ -1,0 +1,10 @@
+//! `/nodes/{node}/qemu/…`: virtual machines.
+
+pub mod agent;
+pub mod config;
+pub mod create;
+pub mod destroy;
+pub mod power;
+pub mod showcmd;
+pub mod status;
+pub mod wait;

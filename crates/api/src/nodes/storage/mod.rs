@@ -1,0 +1,4 @@
+//! `/nodes/{node}/storage/…`
+
+pub mod content;
+pub mod status;

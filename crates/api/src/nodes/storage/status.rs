@@ -1,0 +1,70 @@
+//! `pvesm status`
+
+use crate::method::{Method, Returns, Scope, Verb};
+use crate::schema::AT_NODE;
+use crate::{ApiError, Context, Params, Permission};
+use ::config::format::Format;
+use ::config::schema::Property;
+use ::storage::{StatusFilter, StorageError};
+use model::ContentType;
+use serde_json::{Value, json};
+
+static PARAMETERS: &[Property] = &[
+    Property::string("content")
+        .optional()
+        .format(Format::List(&Format::Content))
+        .describe("Only storages that may hold one of these, a list."),
+    Property::boolean("enabled").default("0").describe("Only storages that are enabled."),
+    Property::boolean("format").default("0").describe("Tells about formats, too."),
+    Property::string("storage").optional().format(Format::StorageId).describe("Only this storage."),
+    Property::string("target")
+        .optional()
+        .format(Format::Node)
+        .describe("Only storages that this node can use, too."),
+];
+
+/// `pvesm status`
+pub static STATUS: Method = Method {
+    path: "/nodes/{node}/storage",
+    verb: Verb::Get,
+    description: "Tells which storages there are and how full they are.",
+    parameters: &[AT_NODE, PARAMETERS],
+    permission: Permission::User,
+    returns: Returns::List(&["storage", "type", "content", "enabled", "active", "total", "used", "avail"]),
+    protected: true,
+    scope: Scope::Api,
+    run: status,
+};
+
+fn status(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
+    let content: Vec<ContentType> =
+        params.list("content").into_iter().filter_map(|word| word.parse().ok()).collect();
+    let filter =
+        StatusFilter { storage: params.storage("storage"), content, enabled: params.flag("enabled", false) };
+    let found = context.storages()?.status(&filter).map_err(|error| match error {
+        StorageError::NoStorage(_) => ApiError::parameter("storage", "No such storage."),
+        other => other.into(),
+    })?;
+    let rows = found.into_iter().map(|storage| {
+        if let Some(problem) = &storage.problem {
+            context.warn(problem);
+        }
+        let content: Vec<&str> = storage.content.iter().map(|content| content.as_str()).collect();
+        let mut row = json!({
+            "storage": storage.storage.as_str(),
+            "type": storage.kind,
+            "content": content.join(","),
+            "enabled": u8::from(storage.enabled),
+            "active": u8::from(storage.active),
+            "shared": u8::from(storage.shared),
+            "total": storage.total,
+            "used": storage.used,
+            "avail": storage.available,
+        });
+        if storage.total > 0 {
+            row["used_fraction"] = json!(storage.used as f64 / storage.total as f64);
+        }
+        row
+    });
+    Ok(Value::Array(rows.collect()))
+}

@@ -1,0 +1,152 @@
+//! Every method there is.
+
+use crate::extension::{hooks, log, recover, status};
+use crate::method::{Method, Verb};
+use crate::nodes::{lxc, qemu, storage};
+
+/// All methods, sorted by path, then by verb in the order of [`Verb`].
+pub static METHODS: &[&Method] = &[
+    &hooks::HISTORY,
+    &hooks::ABORT,
+    &log::LOG,
+    &recover::RECOVER,
+    &status::STATUS,
+    &lxc::status::LIST,
+    &lxc::create::CREATE,
+    &lxc::destroy::DESTROY,
+    &lxc::config::READ,
+    &lxc::config::UPDATE,
+    &lxc::exec::ENTER,
+    &lxc::exec::EXEC,
+    &lxc::config::PENDING,
+    &lxc::status::OF_COMMAND,
+    &lxc::status::CURRENT,
+    &lxc::power::REBOOT,
+    &lxc::power::SHUTDOWN,
+    &lxc::power::START,
+    &lxc::power::STOP,
+    &lxc::config::UNLOCK,
+    &qemu::status::LIST,
+    &qemu::create::CREATE,
+    &qemu::destroy::DESTROY,
+    &qemu::agent::COMMAND,
+    &qemu::agent::EXEC,
+    &qemu::agent::EXEC_STATUS,
+    &qemu::config::READ,
+    &qemu::config::UPDATE,
+    &qemu::config::UPDATE_TASK,
+    &qemu::agent::EXEC_AND_WAIT,
+    &qemu::config::PENDING,
+    &qemu::showcmd::SHOWCMD,
+    &qemu::status::OF_COMMAND,
+    &qemu::status::CURRENT,
+    &qemu::power::REBOOT,
+    &qemu::power::RESET,
+    &qemu::power::RESUME,
+    &qemu::power::SHUTDOWN,
+    &qemu::power::START,
+    &qemu::power::STOP,
+    &qemu::power::SUSPEND,
+    &qemu::config::UNLOCK,
+    &qemu::wait::WAIT,
+    &storage::status::STATUS,
+    &storage::content::PATH,
+    &storage::content::LIST,
+    &storage::content::ALLOC,
+    &storage::content::FREE,
+];
+
+/// A method and the values of the parameters in its path.
+#[derive(Debug)]
+pub struct Found {
+    /// The method.
+    pub method: &'static Method,
+    /// Name and value of each path parameter.
+    pub parameters: Vec<(&'static str, String)>,
+}
+
+/// The method that a path and verb name. `{volume}` takes the rest of a path, slashes included.
+#[must_use]
+pub fn find(verb: Verb, path: &str) -> Option<Found> {
+    METHODS
+        .iter()
+        .filter(|method| method.verb == verb)
+        .find_map(|method| Some(Found { method, parameters: matching(method.path, path)? }))
+}
+
+fn matching(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let mut found = Vec::new();
+    for segment in template.split('/').filter(|segment| !segment.is_empty()) {
+        let part = parts.next()?;
+        match segment.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) {
+            Some("volume") => {
+                let rest: Vec<&str> = std::iter::once(part).chain(parts.by_ref()).collect();
+                found.push(("volume", rest.join("/")));
+            }
+            Some(name) => found.push((name, part.to_owned())),
+            None if segment == part => {}
+            None => return None,
+        }
+    }
+    parts.next().is_none().then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn methods_are_sorted_and_unique() {
+        for pair in METHODS.windows(2) {
+            let key = |method: &Method| (method.path, method.verb);
+            assert!(key(pair[0]) < key(pair[1]), "{} {}", pair[1].verb, pair[1].path);
+        }
+    }
+
+    #[test]
+    fn every_method_and_parameter_is_described_in_a_sentence() {
+        for method in METHODS {
+            let sentence = |text: &str| text.len() > 10 && text.ends_with('.');
+            assert!(sentence(method.description), "{}", method.path);
+            for property in method.properties() {
+                assert!(!property.description.is_empty(), "{} {}", method.path, property.name);
+            }
+        }
+    }
+
+    #[test]
+    fn path_parameters_are_declared_and_names_are_unique() {
+        for method in METHODS {
+            let mut names = BTreeSet::new();
+            for property in method.properties() {
+                assert!(names.insert(property.schema_name()), "{} {}", method.path, property.name);
+            }
+            for segment in method.path.split('/').filter_map(|segment| segment.strip_prefix('{')) {
+                let name = segment.trim_end_matches('}');
+                assert!(names.contains(name), "{} {name}", method.path);
+            }
+        }
+    }
+
+    /// A method that starts, stops, makes or removes returns a task.
+    #[test]
+    fn what_a_task_does_returns_its_id() {
+        for method in METHODS.iter().filter(|method| method.path.contains("/status/")) {
+            let reads = method.verb == Verb::Get;
+            assert_eq!(method.returns == crate::Returns::Upid, !reads, "{}", method.path);
+        }
+    }
+
+    #[test]
+    fn a_path_finds_its_method() {
+        let found = find(Verb::Post, "/nodes/pve1/qemu/100/status/start").unwrap();
+        assert!(std::ptr::eq(found.method, &qemu::power::START));
+        assert_eq!(found.parameters, [("node", "pve1".to_owned()), ("vmid", "100".to_owned())]);
+        let found = find(Verb::Delete, "/nodes/pve1/storage/local/content/snippets/hook.sh").unwrap();
+        assert_eq!(found.parameters.last().unwrap().1, "snippets/hook.sh");
+        assert!(find(Verb::Get, "/nodes/pve1/qemu/100/status/start").is_none());
+        assert!(find(Verb::Get, "/nodes/pve1/qemu/100/nope").is_none());
+    }
+}
