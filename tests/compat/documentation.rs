@@ -74,7 +74,14 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
     e2e::tiny_vm::write_image(&host.scratch().join("tiny.raw"), &Behaviour::Obeys).expect("an image");
     e2e::template::write(&host.scratch().join("busybox.tar.gz"));
     for step in steps {
-        if step.command.starts_with("cargo xtask ") || step.command.starts_with("export HOOKVISOR_ROOT=") {
+        if let Some(chore) = step.command.strip_prefix("cargo xtask ") {
+            // `test` itself runs check, demo and bench; that it knows them is all that is left to see.
+            if !["check", "test", "demo", "bench"].contains(&chore) {
+                wrong.push_str(&format!("{}:{}: no such chore: {chore}\n", page.display(), step.line));
+            }
+            continue;
+        }
+        if step.command.starts_with("export HOOKVISOR_ROOT=") {
             continue;
         }
         let command = step.command.replace(PLACE, &root);
@@ -88,9 +95,6 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
         // As a terminal shows it: both outputs, in order.
         let mut shell = host.command("sh");
         shell.args(["-c", &format!("exec 2>&1\n{command}")]);
-        if let Some(name) = journal_name(host) {
-            shell.env("SYSTEMD_NAMESPACE", name);
-        }
         let output = run(&mut shell);
         let text = output.out().replace(&root, PLACE);
         let seen: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -107,10 +111,6 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
         }
     }
     wrong
-}
-
-fn journal_name(host: &Host) -> Option<String> {
-    host.with_journal(|journal| Some(journal.name().to_owned()))
 }
 
 fn matches(wanted: &[&str], seen: &[&str]) -> bool {

@@ -333,9 +333,10 @@ impl<'h> Guest<'h> {
     #[track_caller]
     #[must_use]
     pub fn history_phases(&self) -> Vec<String> {
-        let mut phases = Vec::new();
-        collect_phases(&self.history(), &mut phases);
-        phases
+        let mut runs = Vec::new();
+        collect_runs(&self.history(), &mut runs);
+        runs.sort_by_key(|(begun, _)| *begun);
+        runs.into_iter().flat_map(|(_, phases)| phases).collect()
     }
 
     /// The ledgers: of the run that is going on, then of those that ended.
@@ -442,17 +443,18 @@ fn find_event(line: &Value) -> Option<Value> {
     }
 }
 
-fn collect_phases(value: &Value, phases: &mut Vec<String>) {
+/// Each run's begin and the phases that it called, wherever it stands in the history.
+fn collect_runs(value: &Value, runs: &mut Vec<(u64, Vec<String>)>) {
     match value {
-        Value::Object(fields) => {
-            if let (Some(Value::String(phase)), true) = (fields.get("phase"), fields.contains_key("outcome"))
-            {
-                phases.push(phase.clone());
-                return;
+        Value::Object(fields) => match fields.get("phases").and_then(Value::as_array) {
+            Some(calls) => {
+                let phases =
+                    calls.iter().filter_map(|call| call["phase"].as_str().map(str::to_owned)).collect();
+                runs.push((fields.get("begun").and_then(Value::as_u64).unwrap_or_default(), phases));
             }
-            fields.values().for_each(|value| collect_phases(value, phases));
-        }
-        Value::Array(items) => items.iter().for_each(|value| collect_phases(value, phases)),
+            None => fields.values().for_each(|value| collect_runs(value, runs)),
+        },
+        Value::Array(items) => items.iter().for_each(|value| collect_runs(value, runs)),
         _ => {}
     }
 }
