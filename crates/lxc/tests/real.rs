@@ -17,6 +17,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+type Case = fn(&Ground, Vmid);
+
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
@@ -28,7 +30,7 @@ fn main() {
         }
         Ok(ground) => {
             let ground = Arc::new(ground);
-            let cases: [(&str, fn(&Ground, Vmid)); 14] = [
+            let cases: [(&str, Case); 15] = [
                 ("poweroff", guests_own_poweroff),
                 ("reboot", guests_own_reboot),
                 ("halt", halt_by_signal),
@@ -40,6 +42,7 @@ fn main() {
                 ("bad-image", start_with_a_damaged_image),
                 ("attach", attach_and_freeze),
                 ("archives", archives),
+                ("refresh", settings_are_written_before_a_start),
                 ("archive-tricks", archive_tricks),
                 ("create-fails", failed_creation_leaves_nothing),
                 ("escape", unprivileged_files_have_shifted_owners),
@@ -260,6 +263,26 @@ fn archives(ground: &Ground, vmid: Vmid) {
             String::from_utf8_lossy(&shown.stdout),
             "0 42 640 /etc/shadow\n0 0 600 /root/.ssh/authorized_keys\n0 0 755 /bin/busybox\nct200\n1\n",
             "{shown:?}"
+        );
+        guest.init().kill();
+        guest.finish();
+    }
+}
+
+fn settings_are_written_before_a_start(ground: &Ground, vmid: Vmid) {
+    for raw in [ground::PLAIN, ground::IMAGE] {
+        let raw = format!("{raw}ostype: debian\nunprivileged: 1\nnameserver: 192.0.2.7\n");
+        let mut guest = ground.guest(vmid, &raw.replace("ct200", "before"));
+        guest.main = parse::parse(&raw.replace("ct200", "after.example.org"));
+        lxc::create::refresh(vmid, &guest.main, &guest.volume).unwrap();
+        guest.start();
+        let shown = guest.inside(&["/bin/busybox", "cat", "/etc/hostname", "/etc/resolv.conf", "/etc/hosts"]);
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.starts_with("after\n"), "{shown}");
+        assert!(shown.contains("\nnameserver 192.0.2.7\n"), "{shown}");
+        assert!(
+            shown.contains("\n127.0.1.1 after.example.org after\n") && !shown.contains("before"),
+            "{shown}"
         );
         guest.init().kill();
         guest.finish();

@@ -150,6 +150,31 @@ pub fn create(
     result
 }
 
+/// Writes what a container's files say of its configuration ([`Settings`]) into its volume, before a start. The container
+/// must not run.
+///
+/// # Errors
+/// An option that cannot be read, or those of mounting and writing; files before the one that failed are written.
+pub fn refresh(vmid: Vmid, main: &Section, volume: &Source) -> Result<(), CreateError> {
+    let ostype = main.get("ostype").unwrap_or("unmanaged");
+    if ostype == "unmanaged" {
+        return Ok(());
+    }
+    let (settings, shift) = (Settings::new(vmid, main)?, shift(main)?);
+    let (Source::Folder(path) | Source::Image(path) | Source::Device(path)) = volume;
+    let apply = |root: &Path| settings.apply(&Inside::open(root, shift)?, ostype, &HostNames::probe());
+    let failed = || CreateError::file("cannot write the settings of", path);
+    if let Source::Folder(root) = volume {
+        return apply(root).map_err(failed());
+    }
+    // Only the thread that does it sees the mount.
+    let done = std::thread::scope(|scope| scope.spawn(|| with_mounted(volume, apply)).join());
+    match done {
+        Ok(result) => result.and_then(|applied| applied).map_err(failed()),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 /// The id on the volume of what is root's in the container.
 fn shift(main: &Section) -> Result<u32, ConfigurationError> {
     let rootfs = main.get("rootfs").map(|value| fields::read("rootfs", value)).transpose();
