@@ -24,7 +24,7 @@ mod registry;
 mod schema;
 mod task;
 
-pub use check::{check, find as find_parameter};
+pub use check::{check, is_list};
 pub use context::{Context, Origin, Output};
 pub use error::{ApiError, Manner};
 pub use method::{Method, Returns, Scope, Verb};

@@ -21,13 +21,6 @@ impl Params {
         self.0.insert(name.to_owned(), value);
     }
 
-    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        match self.0.remove(name)? {
-            Given::One(text) => Some(text),
-            Given::Many(list) => Some(list.join(",")),
-        }
-    }
-
     /// Whether it was given.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -17,7 +17,7 @@ static HISTORY_PARAMETERS: &[Property] =
 pub static HISTORY: Method = Method {
     path: "/hookvisor/guests/{vmid}/hooks",
     verb: Verb::Get,
-    description: "Tells which hookscripts ran in a guest's last runs, how each ended and how long it took.",
+    description: "Tells which hookscripts ran in the last runs of a guest, how each ended and how long it took.",
     parameters: &[HISTORY_PARAMETERS],
     permission: Permission::guest(&["VM.Audit"]),
     returns: Returns::List(&["run", "begun", "ended", "cause", "phases"]),
@@ -35,7 +35,7 @@ fn tell(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         // A guest that never ran has an empty history; a VMID that never was has none.
         kind_of(context, vmid)?;
     }
-    Ok(found.runs.iter().map(|run| json!(run)).collect())
+    Ok(found.runs.iter().rev().map(|run| json!(run)).collect())
 }
 
 fn kind_of(context: &Context<'_>, vmid: Vmid) -> Result<GuestKind, ApiError> {

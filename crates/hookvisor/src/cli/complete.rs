@@ -1,0 +1,103 @@
+//! Shell completion. The scripts ask the binary itself, which answers from the same tables that it parses with.
+
+use super::command::{Command, Program};
+use super::parse::find;
+use config::format::Format;
+use config::schema::{Property, Type};
+use std::collections::BTreeSet;
+
+/// What a completion can look up on the host.
+pub(crate) trait Lookup {
+    /// The VMIDs that a program's commands are about.
+    fn guests(&self, program: &str) -> Vec<String>;
+    /// The storages.
+    fn storages(&self) -> Vec<String>;
+}
+
+/// The words that may stand in the last place of `words`, which begins like them.
+pub(crate) fn complete(program: &Program, words: &[String], host: &dyn Lookup) -> Vec<String> {
+    let Some((last, before)) = words.split_last() else { return Vec::new() };
+    let mut found: Vec<String> = candidates(program, before, last, host);
+    found.retain(|word| word.starts_with(last.as_str()));
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Lookup) -> Vec<String> {
+    let shown = || program.commands.iter().filter(|command| !command.hidden);
+    let firsts = || -> BTreeSet<String> {
+        let names = shown().map(|command| command.group().unwrap_or(command.name));
+        names.chain(program.aliases.iter().map(|(alias, _)| *alias)).chain(["help"]).map(str::to_owned).collect()
+    };
+    let Some(first) = before.first() else { return firsts().into_iter().collect() };
+    if first == "help" {
+        return firsts().into_iter().collect();
+    }
+    let members: Vec<String> = shown()
+        .filter_map(|command| command.name.split_once(' '))
+        .filter(|(group, _)| group == first)
+        .map(|(_, member)| member.to_owned())
+        .collect();
+    if before.len() == 1 && !members.is_empty() {
+        return members;
+    }
+    let Ok((command, words)) = find(program, before) else { return Vec::new() };
+    if let Some(property) = words.last().and_then(|word| value_of(command, word)) {
+        return values(property, program, host);
+    }
+    if last.starts_with('-') {
+        return option_names(command);
+    }
+    let place = words.iter().enumerate().filter(|(index, word)| {
+        let value = index.checked_sub(1).and_then(|before| value_of(command, &words[before])).is_some();
+        !word.starts_with('-') && !value
+    });
+    let argument = command.arguments.get(place.count()).and_then(|name| command.property(name));
+    argument.map_or_else(|| option_names(command), |property| values(property, program, host))
+}
+
+/// The option that waits for its value after this word.
+fn value_of(command: &Command, word: &str) -> Option<&'static Property> {
+    let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.contains('='))?;
+    command.options().find(|property| property.is_named(name) && !matches!(property.kind, Type::Boolean))
+}
+
+fn option_names(command: &Command) -> Vec<String> {
+    let name = |property: &Property| match property.count {
+        Some(_) => format!("--{}0", property.name),
+        None => format!("--{}", property.name),
+    };
+    command.options().map(name).collect()
+}
+
+fn values(property: &Property, program: &Program, host: &dyn Lookup) -> Vec<String> {
+    match (property.kind, property.format) {
+        (Type::Boolean, _) => vec!["0".into(), "1".into()],
+        (_, Some(Format::Vmid)) => host.guests(program.name),
+        (_, Some(Format::StorageId)) => host.storages(),
+        _ => property.enumeration.iter().map(|value| (*value).to_owned()).collect(),
+    }
+}
+
+/// The script for a shell.
+pub(crate) fn script(shell: &str, programs: &[&str]) -> Option<String> {
+    let names = programs.join(" ");
+    match shell {
+        "bash" => Some(format!(
+            "_hookvisor() {{\n    local IFS=$'\\n'\n    \
+             COMPREPLY=($(hookvisor complete -- \"${{COMP_WORDS[@]:0:COMP_CWORD+1}}\" 2>/dev/null))\n}}\n\
+             complete -o default -F _hookvisor {names}\n"
+        )),
+        "zsh" => Some(format!(
+            "#compdef {names}\n_hookvisor() {{\n    local -a found\n    \
+             found=(${{(f)\"$(hookvisor complete -- \"${{(@)words[1,CURRENT]}}\" 2>/dev/null)\"}})\n    \
+             (( $#found )) && compadd -a found || _files\n}}\ncompdef _hookvisor {names}\n"
+        )),
+        "fish" => Some(format!(
+            "function __hookvisor\n    hookvisor complete -- (commandline -opc) (commandline -ct) 2>/dev/null\nend\n\
+             for name in {names}\n    complete -c $name -a '(__hookvisor)'\nend\n"
+        )),
+        _ => None,
+    }
+}

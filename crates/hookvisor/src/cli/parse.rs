@@ -1,0 +1,205 @@
+//! From words to a command and its parameters, with Proxmox VE's words for what is wrong (api.md 5.1).
+
+use super::command::{Command, OUTPUT_FORMAT, Program, keeps_all, output_format};
+use super::getopt::{self, Known, Options, Takes};
+use super::help;
+use crate::format::Format;
+use api::Given;
+use config::schema::{Property, Type};
+use std::collections::BTreeSet;
+
+/// What the words ask for.
+pub(crate) enum Asked<'a> {
+    /// To call a command's method.
+    Call { command: &'a Command, given: Vec<(String, Given)>, format: Format },
+    /// To be told about the program or one command.
+    Help(String),
+}
+
+/// Why the words ask for nothing that can be done: what to print on standard error.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unclear(pub(crate) String);
+
+/// Reads a command line without the program's name.
+pub(crate) fn parse<'a>(program: &'a Program, words: &[String]) -> Result<Asked<'a>, Unclear> {
+    let Some(first) = words.first() else {
+        return Err(Unclear(format!("ERROR: no command specified\n{}", help::overview(program))));
+    };
+    match first.as_str() {
+        "--help" | "-h" | "-?" => return Ok(Asked::Help(help::program(program))),
+        "help" => return help_for(program, &words[1..]),
+        _ => {}
+    }
+    let (command, words) = find(program, words)?;
+    let before_rest = words.iter().take_while(|word| *word != "--");
+    if before_rest.into_iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Asked::Help(help::command(program, command)));
+    }
+    let (given, format) = options(command, words).map_err(|mut problem| {
+        problem.push_str(&help::usage(program, command));
+        problem.push('\n');
+        Unclear(problem)
+    })?;
+    Ok(Asked::Call { command, given, format })
+}
+
+fn help_for<'a>(program: &'a Program, words: &[String]) -> Result<Asked<'a>, Unclear> {
+    let words: Vec<String> = words.iter().filter(|word| !word.starts_with('-')).cloned().collect();
+    if words.is_empty() {
+        return Ok(Asked::Help(help::program(program)));
+    }
+    Ok(Asked::Help(match group(program, &words[0]) {
+        Some(group) if words.len() == 1 => help::group(program, group),
+        _ => help::command(program, find(program, &words)?.0),
+    }))
+}
+
+fn group(program: &Program, word: &str) -> Option<&'static str> {
+    program.commands.iter().filter_map(Command::group).find(|group| *group == word)
+}
+
+/// The command that the first words name, and the words after it. A unique beginning of a name will do.
+pub(crate) fn find<'a, 'w>(
+    program: &'a Program,
+    words: &'w [String],
+) -> Result<(&'a Command, &'w [String]), Unclear> {
+    let unknown = |name: &str| {
+        Unclear(format!(
+            "ERROR: unknown command '{} {name}'\n{}",
+            program.name,
+            help::overview(program)
+        ))
+    };
+    let word = &words[0];
+    let names: BTreeSet<&str> = program
+        .commands
+        .iter()
+        .map(|command| command.group().unwrap_or(command.name))
+        .chain(program.aliases.iter().map(|(alias, _)| *alias))
+        .collect();
+    let name = expand(&names, word).ok_or_else(|| unknown(word))?;
+    let target = program.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, target)| *target);
+    if let Some(command) = program.commands.iter().find(|command| command.name == target) {
+        return Ok((command, &words[1..]));
+    }
+    let members: BTreeSet<&str> = program
+        .commands
+        .iter()
+        .filter_map(|command| command.name.split_once(' '))
+        .filter(|(group, _)| *group == target)
+        .map(|(_, member)| member)
+        .collect();
+    let Some(second) = words.get(1) else {
+        return Err(Unclear(format!(
+            "ERROR: no command specified\n{}",
+            help::group_overview(program, target)
+        )));
+    };
+    if second == "--help" || second == "-h" {
+        let first = program.commands.iter().find(|command| command.group() == Some(target));
+        return first.map(|command| (command, &words[1..])).ok_or_else(|| unknown(target));
+    }
+    let member = expand(&members, second).ok_or_else(|| unknown(&format!("{target} {second}")))?;
+    let full = format!("{target} {member}");
+    let command = program.commands.iter().find(|command| command.name == full);
+    Ok((command.ok_or_else(|| unknown(&full))?, &words[2..]))
+}
+
+fn expand<'n>(names: &BTreeSet<&'n str>, word: &str) -> Option<&'n str> {
+    if let Some(exact) = names.get(word) {
+        return Some(exact);
+    }
+    let mut beginning = names.iter().filter(|name| name.starts_with(word));
+    beginning.next().filter(|_| beginning.next().is_none() && !word.is_empty()).copied()
+}
+
+struct Table<'a>(&'a Command);
+
+impl Options for Table<'_> {
+    fn exact(&self, name: &str) -> Option<Known> {
+        self.0.options().find_map(|property| {
+            if property.count.is_some() {
+                property.is_named(name).then(|| (name.to_owned(), takes(property)))
+            } else {
+                let same = property.name.eq_ignore_ascii_case(name);
+                same.then(|| (property.name.to_owned(), takes(property)))
+            }
+        })
+    }
+
+    fn starting(&self, beginning: &str) -> Vec<Known> {
+        self.0
+            .options()
+            .filter(|property| property.count.is_none())
+            .filter(|property| property.name.to_ascii_lowercase().starts_with(beginning))
+            .map(|property| (property.name.to_owned(), takes(property)))
+            .collect()
+    }
+}
+
+fn takes(property: &Property) -> Takes {
+    match property.kind {
+        Type::Boolean => Takes::Flag,
+        _ if keeps_all(property) => Takes::List,
+        _ => Takes::Value,
+    }
+}
+
+type Filled = (Vec<(String, Given)>, Format);
+
+/// The parameters that the words give. An error is what to print before the usage line.
+fn options(command: &Command, words: &[String]) -> Result<Filled, String> {
+    let mut split = getopt::split(words, &Table(command)).map_err(|problems| {
+        let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+        format!("{lines}400 unable to parse option\n")
+    })?;
+    let required = |name: &&&str| command.property(name).is_some_and(|property| !property.optional);
+    let needed = command.arguments.iter().filter(required).count();
+    split.settle(needed, |word| config::text::parse_boolean(word).is_some());
+    let mut arguments = split.arguments.into_iter();
+    let mut given = Vec::new();
+    for name in command.arguments {
+        match arguments.next() {
+            Some(value) => given.push(((*name).to_owned(), Given::One(value))),
+            None if required(&name) => return Err("400 not enough arguments\n".to_owned()),
+            None => {}
+        }
+    }
+    match command.rest {
+        Some(name) => {
+            let rest: Vec<String> = arguments.collect();
+            let property = command.property(name);
+            if rest.is_empty() && property.is_some_and(|property| !property.optional) {
+                return Err("400 not enough arguments\n".to_owned());
+            }
+            given.push((name.to_owned(), Given::Many(rest)));
+        }
+        None if arguments.next().is_some() => return Err("400 too many arguments\n".to_owned()),
+        None => {}
+    }
+    let mut format = None;
+    for (name, mut values) in split.options {
+        let boolean = command
+            .options()
+            .any(|property| property.is_named(&name) && matches!(property.kind, Type::Boolean));
+        if boolean {
+            let value = match values.pop().as_deref() {
+                None | Some("") => true,
+                Some(word) => config::text::parse_boolean(word)
+                    .ok_or_else(|| "400 unable to parse boolean option\n".to_owned())?,
+            };
+            given.push((name, Given::One(u8::from(value).to_string())));
+        } else if command.formats && name == OUTPUT_FORMAT.name {
+            let value = values.pop().unwrap_or_default();
+            OUTPUT_FORMAT
+                .check(OUTPUT_FORMAT.name, &value)
+                .map_err(|text| format!("400 Parameter verification failed.\noutput-format: {text}\n"))?;
+            format = Some(value);
+        } else if values.len() > 1 {
+            given.push((name, Given::Many(values)));
+        } else {
+            given.push((name, Given::One(values.pop().unwrap_or_default())));
+        }
+    }
+    Ok((given, output_format(format.as_deref())))
+}

@@ -1,0 +1,44 @@
+//! The one binary: `hookvisor`, and `qm`, `pct` and `pvesm` by the name it is called with or by its first argument.
+
+mod cli;
+mod clock;
+mod format;
+mod keeper_entry;
+mod local;
+mod output;
+mod programs;
+mod run;
+
+use model::Layout;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let called = words.next().unwrap_or_default();
+    let words: Vec<String> = words.collect();
+    let name = Path::new(&called).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let layout = Layout::new(root());
+    let (program, words) = match (programs::named(name), words.first().map(String::as_str)) {
+        (Some(program), _) if program.name != "hookvisor" => (program, &words[..]),
+        (_, Some("keeper")) => return keeper_entry::main(layout, &words[1..]),
+        (_, Some("complete")) => return run::complete(&layout, &words[1..]),
+        (_, Some("--version" | "-V")) => {
+            output::print(&format!("hookvisor {}\n", env!("CARGO_PKG_VERSION")));
+            return ExitCode::SUCCESS;
+        }
+        (_, Some(first)) => match programs::PROGRAMS.iter().find(|program| program.name == first) {
+            Some(program) => (*program, &words[1..]),
+            None => (&programs::hookvisor::HOOKVISOR, &words[..]),
+        },
+        (_, None) => (&programs::hookvisor::HOOKVISOR, &words[..]),
+    };
+    run::run(program, &layout, words)
+}
+
+/// The folder that `HOOKVISOR_ROOT` names, made absolute; the host's own root otherwise.
+fn root() -> PathBuf {
+    let named = std::env::var_os("HOOKVISOR_ROOT").filter(|root| !root.is_empty());
+    let root = named.map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    std::path::absolute(&root).unwrap_or(root)
+}

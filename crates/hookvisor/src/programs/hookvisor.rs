@@ -1,0 +1,199 @@
+//! `hookvisor`: the commands that Proxmox VE does not have.
+
+use super::print::{field, text};
+use crate::cli::{Answer, Command, Program};
+use crate::clock::{local_time, seconds};
+use crate::local;
+use crate::programs::record;
+use api::extension::{hooks, log, recover, status};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// `hookvisor`
+pub(crate) static HOOKVISOR: Program = Program {
+    name: "hookvisor",
+    about: "Proxmox VE's guest lifecycle with its hookscripts, for any Linux host.\n\
+            The programs qm, pct and pvesm are commands of it, too: 'hookvisor qm start 100'.",
+    commands: &[
+        Command::new("hooks abort", &hooks::ABORT, &["vmid"]).print(text),
+        Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
+        local::COMPLETION,
+        local::INIT,
+        Command::new("log", &log::LOG, &["vmid"]).formats().print(|answer| (records(answer), 0)),
+        Command::new("recover", &recover::RECOVER, &["vmid"]).formats().print(recovered),
+        Command::new("status", &status::STATUS, &[]).formats().print(overview),
+    ],
+    aliases: &[],
+};
+
+fn records(answer: &Answer<'_>) -> String {
+    answer.value.as_array().into_iter().flatten().map(record::line).collect()
+}
+
+fn recovered(answer: &Answer<'_>) -> (String, u8) {
+    let rows = answer.value.as_array().into_iter().flatten();
+    (rows.map(|row| format!("{}: {}\n", field(row, "vmid"), field(row, "status"))).collect(), 0)
+}
+
+/// One screen.
+fn overview(answer: &Answer<'_>) -> (String, u8) {
+    let value = answer.value;
+    let mut out = String::new();
+    for (label, key) in [("root", "root"), ("node", "node"), ("version", "version"), ("journal", "journal")] {
+        let _ = writeln!(out, "{label:<8} {}", field(value, key));
+    }
+    let guests: Vec<&Value> = value["guests"].as_array().into_iter().flatten().collect();
+    if !guests.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n{:>10} {:<5} {:<20} {:<10} {:<11} {:>8} {:>9}",
+            "VMID", "KIND", "NAME", "STATUS", "PHASE", "KEEPER", "UPTIME"
+        );
+    }
+    for guest in guests {
+        let phase = match (field(guest, "phase"), field(guest, "abandoned").as_str()) {
+            (phase, _) if !phase.is_empty() => phase,
+            (_, "1") => "no keeper".to_owned(),
+            _ => "-".to_owned(),
+        };
+        let keeper = field(guest, "keeper");
+        let _ = writeln!(
+            out,
+            "{:>10} {:<5} {:<20} {:<10} {phase:<11} {:>8} {:>9}",
+            field(guest, "vmid"),
+            field(guest, "kind"),
+            field(guest, "name"),
+            field(guest, "status"),
+            if keeper.is_empty() { "-" } else { &keeper },
+            guest["uptime"].as_u64().map_or_else(|| "-".to_owned(), uptime),
+        );
+    }
+    let missing: Vec<String> =
+        value["missing"].as_array().into_iter().flatten().map(super::print::plain).collect();
+    if !missing.is_empty() {
+        out.push_str("\nmissing:\n");
+        missing.iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    }
+    (out, 0)
+}
+
+fn uptime(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m {s}s"),
+        (0, h, m, _) => format!("{h}h {m}m"),
+        (d, h, _, _) => format!("{d}d {h}h"),
+    }
+}
+
+/// A block for each run, a line for each phase.
+fn history(answer: &Answer<'_>) -> (String, u8) {
+    let mut out = String::new();
+    for run in answer.value.as_array().into_iter().flatten() {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let millis = |key: &str| run[key].as_u64();
+        let when = millis("begun").map(local_time).unwrap_or_default();
+        let cause = match (field(run, "cause"), millis("ended")) {
+            (cause, _) if !cause.is_empty() => cause,
+            (_, None) => "still running".to_owned(),
+            _ => "refused".to_owned(),
+        };
+        let lasted = match (millis("begun"), millis("ended")) {
+            (Some(begun), Some(ended)) => format!(", {} in all", seconds(ended.saturating_sub(begun))),
+            _ => String::new(),
+        };
+        let _ = writeln!(
+            out,
+            "run {}  {when}  start: {} by {}  end: {cause}{lasted}",
+            field(run, "run"),
+            field(run, "reason"),
+            field(run, "user"),
+        );
+        let error = field(run, "error");
+        if !error.is_empty() {
+            let _ = writeln!(out, "  error: {}", error.trim_end());
+        }
+        for phase in run["phases"].as_array().into_iter().flatten() {
+            let when = phase["begun"].as_u64().map(local_time).unwrap_or_default();
+            let took = phase["millis"].as_u64().map_or_else(|| "-".to_owned(), seconds);
+            let _ = writeln!(
+                out,
+                "  {when}  {:<10}  {:<14} {took:>9}  {}",
+                field(phase, "phase"),
+                outcome(&phase["outcome"]),
+                field(phase, "script"),
+            );
+            let cause = field(phase, "cause");
+            if !cause.is_empty() {
+                let _ = writeln!(out, "      {}", cause.trim_end());
+            }
+            let cut = phase["cut"].as_u64().filter(|cut| *cut > 0);
+            cut.into_iter().for_each(|cut| out.push_str(&format!("      {cut} bytes of output not kept\n")));
+            for left in phase["left"].as_array().into_iter().flatten() {
+                let _ = writeln!(out, "      left running: {} ({})", field(left, "comm"), left["process"]["pid"]);
+            }
+        }
+    }
+    (out, 0)
+}
+
+/// `ok`, `exit code 3`, `timed out`: a word, or a word with a number.
+fn outcome(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Object(map) => {
+            let parts = map.iter().map(|(word, number)| match word.as_str() {
+                "exit" => format!("exit code {number}"),
+                word => format!("{word} {number}"),
+            });
+            parts.collect()
+        }
+        word => super::print::plain(word).replace('-', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Params;
+    use model::Outcome;
+    use serde_json::json;
+
+    #[test]
+    fn an_outcome_reads_as_its_own_words() {
+        for value in [Outcome::Ok, Outcome::Exit(3), Outcome::Signal(9), Outcome::TimedOut, Outcome::NotASnippet] {
+            assert_eq!(outcome(&json!(value)), value.to_string());
+        }
+    }
+
+    #[test]
+    fn one_screen_names_what_runs_and_what_is_missing() {
+        let value = json!({
+            "root": "/srv/hv", "node": "pve1", "version": "0.1.0", "journal": "/run/systemd/journal/socket",
+            "guests": [
+                {"vmid": 100, "kind": "qemu", "name": "t100", "status": "running", "phase": null, "keeper": 7,
+                 "uptime": 3700, "abandoned": 0},
+                {"vmid": 200, "kind": "lxc", "name": "ct", "status": "stopped", "phase": "pre-start",
+                 "keeper": 8, "uptime": null, "abandoned": 0},
+            ],
+            "missing": ["no QEMU found"],
+        });
+        let (text, code) = overview(&Answer { value: &value, params: &Params::default() });
+        let want = concat!(
+            "root     /srv/hv\n",
+            "node     pve1\n",
+            "version  0.1.0\n",
+            "journal  /run/systemd/journal/socket\n",
+            "\n",
+            "      VMID KIND  NAME                 STATUS     PHASE         KEEPER    UPTIME\n",
+            "       100 qemu  t100                 running    -                  7     1h 1m\n",
+            "       200 lxc   ct                   stopped    pre-start          8         -\n",
+            "\n",
+            "missing:\n",
+            "  no QEMU found\n",
+        );
+        assert_eq!((text.as_str(), code), (want, 0));
+    }
+}

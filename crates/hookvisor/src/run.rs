@@ -1,0 +1,179 @@
+//! From the words to the exit code: parse, check, call, print.
+
+use crate::cli::complete::{Lookup, complete as candidates};
+use crate::cli::parse::{Asked, Unclear, parse};
+use crate::cli::{Action, Answer, Command, Program, help};
+use crate::format::Format;
+use crate::output::{Terminal, complain, print};
+use crate::programs;
+use api::{ApiError, Context, Given, Method, Origin};
+use model::{GuestKind, Layout, UserId};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::ExitCode;
+use store::ConfigStore;
+
+/// The exit code where the command line itself cannot be understood.
+const USAGE: u8 = 2;
+/// The exit code of every other failure, as of Proxmox VE's commands.
+const FAILURE: u8 = 255;
+
+/// Runs a program's command.
+pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) -> ExitCode {
+    let (command, given, format) = match parse(program, words) {
+        Ok(Asked::Call { command, given, format }) => (command, given, format),
+        Ok(Asked::Help(text)) => {
+            print(&text);
+            return ExitCode::SUCCESS;
+        }
+        Err(Unclear(text)) => {
+            complain(&text);
+            return ExitCode::from(USAGE);
+        }
+    };
+    match call(program, command, layout, given, format) {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure::Told(text)) => {
+            complain(&text);
+            ExitCode::from(FAILURE)
+        }
+        Err(Failure::Api(error)) => {
+            let mut text = error.printed();
+            if matches!(error, ApiError::Parameters(_)) {
+                text.push_str(&help::usage(program, command));
+                text.push('\n');
+            }
+            complain(&text);
+            ExitCode::from(error.manner().exit)
+        }
+    }
+}
+
+enum Failure {
+    Api(ApiError),
+    Told(String),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+fn call(
+    program: &Program,
+    command: &Command,
+    layout: &Layout,
+    mut given: Vec<(String, Given)>,
+    format: Format,
+) -> Result<u8, Failure> {
+    if let Some(fix) = command.fix {
+        fix(&mut given)?;
+    }
+    match command.action {
+        Action::Local(local) => {
+            let params = api::check(command.parameters, given)?;
+            allowed(layout)?;
+            let value =
+                local(layout, &params, &mut Terminal).map_err(|text| Failure::Told(format!("{text}\n")))?;
+            show(command, &value, &params, format)
+        }
+        Action::Method(method) => {
+            let store = open(layout)?;
+            if method.path.contains("{node}") {
+                given.push(("node".to_owned(), Given::One(store.node().to_string())));
+            }
+            let params = api::check(command.parameters, given)?;
+            let value = invoke(method, program, &store, &params)?;
+            show(command, &value, &params, format)
+        }
+    }
+}
+
+fn invoke(
+    method: &Method,
+    program: &Program,
+    store: &ConfigStore,
+    params: &api::Params,
+) -> Result<serde_json::Value, ApiError> {
+    let mut terminal = Terminal;
+    let context = Context::new(store, UserId::root(), Origin::Command(program.name), &mut terminal);
+    (method.run)(&context, params)
+}
+
+fn show(
+    command: &Command,
+    value: &serde_json::Value,
+    params: &api::Params,
+    format: Format,
+) -> Result<u8, Failure> {
+    let (text, code) = match format.print(value) {
+        Some(text) => (text, 0),
+        None => (command.print)(&Answer { value, params }),
+    };
+    print(&text);
+    Ok(code)
+}
+
+fn open(layout: &Layout) -> Result<ConfigStore, Failure> {
+    allowed(layout)?;
+    ConfigStore::open(layout.clone()).map_err(|error| Failure::Api(error.into()))
+}
+
+/// Authority is ownership of the root: who owns it may do everything in it, and nobody else anything.
+fn allowed(layout: &Layout) -> Result<(), Failure> {
+    let user = rustix::process::geteuid();
+    let owner = fs::metadata(layout.pve()).or_else(|_| fs::metadata(layout.root())).map(|meta| meta.uid());
+    match owner {
+        Ok(owner) if user.is_root() || owner == user.as_raw() => Ok(()),
+        Ok(_) => Err(Failure::Told("please run as root\n".to_owned())),
+        // There is nothing yet: what comes next says so.
+        Err(_) => Ok(()),
+    }
+}
+
+/// `hookvisor complete -- WORD…`: what may stand in the place of the last word.
+pub(crate) fn complete(layout: &Layout, words: &[String]) -> ExitCode {
+    let words = words.strip_prefix(&["--".to_owned()]).unwrap_or(words);
+    let Some((name, words)) = words.split_first() else { return ExitCode::from(USAGE) };
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let own = programs::named(name);
+    let (program, words) = match (own, words.first()) {
+        (Some(program), Some(first)) if program.name == "hookvisor" && words.len() > 1 => {
+            match programs::PROGRAMS.iter().find(|program| program.name == first) {
+                Some(program) => (*program, &words[1..]),
+                None => (program, words),
+            }
+        }
+        (Some(program), _) => (program, words),
+        (None, _) => return ExitCode::from(USAGE),
+    };
+    let mut found = candidates(program, words, &Host(ConfigStore::open(layout.clone()).ok()));
+    if program.name == "hookvisor" && words.len() == 1 {
+        let others = programs::PROGRAMS.iter().map(|program| program.name.to_owned());
+        found.extend(others.filter(|name| name.starts_with(&words[0])));
+    }
+    print(&found.iter().map(|word| format!("{word}\n")).collect::<String>());
+    ExitCode::SUCCESS
+}
+
+struct Host(Option<ConfigStore>);
+
+impl Lookup for Host {
+    fn guests(&self, program: &str) -> Vec<String> {
+        let only = match program {
+            "qm" => Some(GuestKind::Qemu),
+            "pct" => Some(GuestKind::Lxc),
+            _ => None,
+        };
+        let all = self.0.as_ref().and_then(|store| store.list().ok()).unwrap_or_default();
+        let wanted = all.into_iter().filter(|(_, kind)| only.is_none_or(|only| only == *kind));
+        wanted.map(|(vmid, _)| vmid.to_string()).collect()
+    }
+
+    fn storages(&self) -> Vec<String> {
+        let cfg = self.0.as_ref().and_then(|store| store.storage_cfg().ok());
+        let ids = cfg.map(|cfg| cfg.sections.iter().map(|section| section.id.to_string()).collect());
+        ids.unwrap_or_default()
+    }
+}
