@@ -10,9 +10,11 @@ mod reboot;
 mod refusal;
 mod shutdown;
 mod start_stop;
+mod tiny_guests;
 
 fn main() -> std::process::ExitCode {
     let tests = [
+        tiny_guests::tests(),
         start_stop::tests(),
         shutdown::tests(),
         reboot::tests(),

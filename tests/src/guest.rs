@@ -175,7 +175,7 @@ impl<'h> Guest<'h> {
             Kind::Vm => {
                 let mut monitor = self.monitor();
                 wait::until("the power button to be enabled", || {
-                    monitor.port(0x602).filter(|enabled| enabled & 0x100 != 0)
+                    monitor.port(0x602).filter(|enabled| *enabled == 0x100)
                 });
             }
             Kind::Container => {

@@ -1,6 +1,7 @@
 //! The monitor of a virtual machine, as another program of the host would use it.
 
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Monitor {
     reader: BufReader<UnixStream>,
+    /// Events that came before an answer and that nobody has waited for yet.
+    events: VecDeque<Value>,
 }
 
 impl Monitor {
@@ -21,7 +24,7 @@ impl Monitor {
     pub fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).expect("the monitor can be reached");
         stream.set_read_timeout(Some(crate::wait::DEADLINE)).expect("a limit can be set");
-        let mut monitor = Self { reader: BufReader::new(stream) };
+        let mut monitor = Self { reader: BufReader::new(stream), events: VecDeque::new() };
         let greeting = monitor.line();
         assert!(greeting.as_ref().is_some_and(|line| line.get("QMP").is_some()), "no greeting: {greeting:?}");
         monitor.ask("qmp_capabilities", &json!({}));
@@ -37,24 +40,25 @@ impl Monitor {
             if line.get("event").is_none() {
                 return Some(line);
             }
+            self.events.push_back(line);
         }
     }
 
-    /// Waits for an event.
+    /// Waits for an event, which may have come already.
     ///
     /// # Panics
     /// If it does not come.
     #[track_caller]
     pub fn wait_event(&mut self, name: &str) {
-        while let Some(line) = self.line() {
+        while let Some(line) = self.events.pop_front().or_else(|| self.line()) {
             if line["event"] == name {
                 return;
             }
         }
-        panic!("the machine ended without {name}");
+        panic!("{name} did not come");
     }
 
-    /// The two bytes at an I/O port.
+    /// The two bytes at an I/O port; all ones where nothing is there yet.
     #[must_use]
     pub fn port(&mut self, port: u16) -> Option<u16> {
         let line = json!({ "command-line": format!("i /h {port:#x}") });
