@@ -1,3 +1,4 @@
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, mkfifoat, open};
 use rustix::pipe::fcntl_setpipe_size;
 use std::io;
@@ -72,6 +73,8 @@ pub enum Read {
     Bytes(usize),
     /// Nothing now, though somebody may still write.
     Nothing,
+    /// Nobody holds it for writing, and nobody has since it was opened here.
+    Unheld,
     /// Nobody holds it for writing any more.
     Closed,
 }
@@ -87,11 +90,19 @@ impl Reader {
     /// Reads what is there.
     pub fn read(&self, buffer: &mut [u8]) -> Read {
         match rustix::io::read(&self.fd, buffer) {
-            Ok(0) => Read::Closed,
+            Ok(0) if self.hung_up() => Read::Closed,
+            Ok(0) => Read::Unheld,
             Ok(count) => Read::Bytes(count),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Read::Nothing,
             Err(_) => Read::Closed,
         }
+    }
+
+    /// Set once somebody who held it for writing has let go.
+    fn hung_up(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        fds[0].revents().contains(PollFlags::HUP)
     }
 }
 

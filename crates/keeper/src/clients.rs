@@ -36,6 +36,8 @@ pub(crate) struct Client {
 pub(crate) struct Clients {
     all: Vec<Client>,
     last: u64,
+    /// Whether replies wait until the run is put away.
+    held: bool,
 }
 
 impl Clients {
@@ -44,6 +46,7 @@ impl Clients {
         let greeted = self.take_in(stream);
         if let Some(client) = self.all.iter_mut().find(|client| client.id == greeted) {
             client.push(&line(&Hello::own()));
+            client.flush();
         }
     }
 
@@ -90,7 +93,21 @@ impl Clients {
     pub(crate) fn reply(&mut self, id: ClientId, reply: &Reply) {
         if let Some(client) = self.all.iter_mut().find(|client| client.id == id) {
             client.reply(reply);
+            if !self.held {
+                client.flush();
+            }
         }
+    }
+
+    /// Keeps replies back from now on.
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Sends what was kept back.
+    pub(crate) fn let_go(&mut self) {
+        self.held = false;
+        self.flush();
     }
 
     /// Reads what the client has sent. Returns its request once there is a whole one, as text.
@@ -100,6 +117,9 @@ impl Clients {
 
     /// Sends on what is left, and forgets those that are gone.
     pub(crate) fn flush(&mut self) {
+        if self.held {
+            return;
+        }
         for client in &mut self.all {
             client.flush();
         }
@@ -139,7 +159,6 @@ impl Client {
 
     fn push(&mut self, bytes: &[u8]) {
         self.output.extend(bytes);
-        self.flush();
     }
 
     fn flush(&mut self) {

@@ -308,7 +308,7 @@ impl Keeper {
             (None, None) => failure(&hook.script, outcome),
         };
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
-        self.lingering.extend(hook.piped.into_iter().filter(|piped| !piped.is_closed()));
+        self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
         self.finish(phase, &script, outcome, cause, took, cut, left)
     }
 

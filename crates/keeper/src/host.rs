@@ -29,6 +29,9 @@ impl Host for Keeper {
             let entry = self.scene().guest_gone(*cause, detail);
             self.journal.send(entry);
         }
+        if matches!(event, Event::RunEnd { .. }) {
+            self.clients.hold();
+        }
         // Where no hook applies nothing depends on what a loss of power leaves of the record.
         let durable = durable && self.hookscript.is_some();
         let written =
@@ -183,9 +186,7 @@ impl Keeper {
         let facts = GuestFacts { bad_hookscript: None, ..facts(&config, self.skiplock) };
         admit_start(self.kind, self.vmid, &facts).map_err(|denied| denied.to_string())?;
         if !config.pending.is_empty() {
-            let owner = self.vmid.to_string();
-            let is_own = |volume: &model::VolumeId| volume.name().split('/').next() == Some(owner.as_str());
-            config::pending::apply(&mut config, &is_own);
+            let outcome = config::pending::apply(&mut config, self.vmid);
             let digest = config.digest.clone();
             config.digest =
                 self.store.write(&lock, &config, Some(&digest)).map_err(|error| error.to_string())?;
@@ -193,6 +194,17 @@ impl Keeper {
         self.config = Some(config);
         self.config_lock = Some(lock);
         Ok(())
+    }
+
+    /// Removes volumes that no longer belong to the guest. One that stays is a nuisance, not a reason not to start.
+    fn free(&mut self, volumes: &[String]) {
+        for text in volumes {
+            let Ok(volume) = text.parse() else { continue };
+            let freed = storage::Storages::load(&self.store).and_then(|storages| storages.free(&volume));
+            if let Err(error) = freed {
+                self.say(&format!("warning: cannot remove volume '{text}': {error}"));
+            }
+        }
     }
 
     fn too_slow(&self) -> String {

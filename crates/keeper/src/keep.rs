@@ -124,7 +124,7 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
             let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user), (skiplock, timeout));
             keeper.note(&Event::Keeper {
                 process: process::current(),
-                boot: keeper.boot.clone(),
+                host: keeper.boot.clone(),
                 adopted: false,
             });
             keeper.note(&Event::TaskBegin { upid });
@@ -238,7 +238,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     let boot = run.boot.clone();
     let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user), (true, None));
     keeper.stage = "recovery";
-    keeper.note(&Event::Keeper { process: process::current(), boot: boot.clone(), adopted: true });
+    keeper.note(&Event::Keeper { process: process::current(), host: boot.clone(), adopted: true });
     for damage in &contents.damage {
         let text = format!("the record of the run is damaged in line {}: {}", damage.line, damage.fault);
         let entry =
@@ -256,8 +256,9 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     keeper.journal.send(said);
     // What the client asked for is served on the way.
     keeper.asked_first(client, request);
-    let alive =
-        |process: model::ProcessId, seen: &model::Boot| seen.kernel == boot.kernel && process::alive(process);
+    let alive = |process: model::ProcessId, seen: Option<&model::Boot>| {
+        seen.is_none_or(|seen| seen.kernel == boot.kernel) && process::alive(process)
+    };
     let Ok(life) = resume(&mut keeper, &events, &boot, alive);
     keeper.over(life.cause);
     Ok(Some(keeper))
@@ -430,6 +431,8 @@ fn leave(mut keeper: Keeper, lock: File) -> Option<StartRequest> {
         let _ = std::fs::remove_dir_all(&folder);
     }
     drop(lock);
+    // Whoever hears of the end finds the guest free.
+    clients.let_go();
     clients.drain(LAST_WORDS);
     drop(clients);
     let scene = record::journal::Scene { vmid, kind, name, run, task: None };

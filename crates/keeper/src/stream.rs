@@ -31,6 +31,8 @@ pub(crate) struct Piped {
     keep: Option<Keep>,
     budget: Budget,
     closed: bool,
+    /// Nobody held it when it was last read.
+    unheld: bool,
 }
 
 impl Piped {
@@ -45,6 +47,7 @@ impl Piped {
             keep: Some(Keep::default()),
             budget: Budget::journal(),
             closed: false,
+            unheld: false,
         };
         [piped(stdout, Stream::Stdout), piped(stderr, Stream::Stderr)]
     }
@@ -58,6 +61,11 @@ impl Piped {
         self.closed
     }
 
+    /// Whether somebody may still write, where the program itself is over.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.closed && !self.unheld
+    }
+
     /// Passes on what is there, but not for ever.
     pub(crate) fn pump(&mut self, sinks: &mut Sinks<'_>) {
         let mut buffer = [0; 16 * 1024];
@@ -65,10 +73,15 @@ impl Piped {
         while !self.closed && taken < TURN {
             match self.reader.read(&mut buffer) {
                 Read::Bytes(count) => {
+                    self.unheld = false;
                     taken += count;
                     self.take(&buffer[..count], sinks);
                 }
                 Read::Nothing => return,
+                Read::Unheld => {
+                    self.unheld = true;
+                    return;
+                }
                 Read::Closed => {
                     self.closed = true;
                     self.last_line(sinks);

@@ -63,7 +63,7 @@ impl Keeper {
         self.machine.sources(&mut sources);
         sources.extend(self.journal.pending_fd().map(|fd| (fd, PollFlags::OUT)));
         let retry = self.journal.retry_in().map(|wait| Instant::now() + wait);
-        let until = deadline.into_iter().chain(retry).min();
+        let until = deadline.into_iter().chain(retry).chain(self.machine.wake()).min();
         wait(&sources, until.map(|until| until.saturating_duration_since(Instant::now())));
     }
 

@@ -6,7 +6,8 @@ use model::{Boot, Event, Phase, ProcessId, StopCause};
 
 /// Goes on with a run whose keeper died, from its record, oldest first.
 ///
-/// `boot` is the host's present one. `alive` tells whether a process that was recorded in some boot still runs.
+/// `boot` is the host's present one. `alive` tells whether a process that was recorded in some boot still runs; which boot
+/// that was is not known where the record is damaged.
 ///
 /// # Errors
 /// The keeper's own death, where the host knows such a thing.
@@ -14,19 +15,22 @@ pub fn resume<H: Host>(
     host: &mut H,
     events: &[Event],
     boot: &Boot,
-    alive: impl Fn(ProcessId, &Boot) -> bool,
+    alive: impl Fn(ProcessId, Option<&Boot>) -> bool,
 ) -> Result<Life, H::Death> {
     let mut place = Place::default();
     for event in events {
         place.follow(event);
     }
-    let guest =
-        place.hypervisor.clone().filter(|seen| alive(seen.process, &seen.boot)).map(|seen| seen.process);
+    let guest = place
+        .hypervisor
+        .clone()
+        .filter(|seen| alive(seen.process, seen.boot.as_ref()))
+        .map(|seen| seen.process);
     if let Some(process) = guest {
         host.adopt_guest(process)?;
     }
     if let Some((phase, script)) = place.open_hook.take() {
-        let end = if alive(script.process, &script.boot) {
+        let end = if alive(script.process, script.boot.as_ref()) {
             host.adopt_hook(phase, script.process)?
         } else {
             host.lost_hook(phase)?
@@ -43,7 +47,7 @@ pub fn resume<H: Host>(
 #[derive(Clone)]
 struct Seen {
     process: ProcessId,
-    boot: Boot,
+    boot: Option<Boot>,
 }
 
 /// What the record says so far.
@@ -69,7 +73,7 @@ impl Place {
     fn follow(&mut self, event: &Event) {
         match event {
             Event::HookBegin { phase, process, .. } => {
-                self.open_hook = self.seen(*process).map(|seen| (*phase, seen));
+                self.open_hook = Some((*phase, self.seen(*process)));
                 self.begun(*phase);
             }
             Event::HookEnd { phase, outcome, cause, .. } => {
@@ -84,7 +88,7 @@ impl Place {
                 self.restarted = self.restarting;
                 self.restarting = false;
                 self.ready = false;
-                self.hypervisor = self.seen(*process);
+                self.hypervisor = Some(self.seen(*process));
             }
             Event::Ready { .. } => self.ready = true,
             Event::StopAsked { cause, task, hard, timeout, force } => {
@@ -107,7 +111,7 @@ impl Place {
                 self.hypervisor = None;
             }
             Event::RunEnd { cause, error } => self.over = Some((*cause, error.clone())),
-            Event::Keeper { boot, .. } => self.boot = Some(boot.clone()),
+            Event::Keeper { host, .. } => self.boot = Some(host.clone()),
             Event::RunBegin { .. }
             | Event::TaskBegin { .. }
             | Event::TaskEnd { .. }
@@ -118,8 +122,8 @@ impl Place {
         }
     }
 
-    fn seen(&self, process: ProcessId) -> Option<Seen> {
-        self.boot.clone().map(|boot| Seen { process, boot })
+    fn seen(&self, process: ProcessId) -> Seen {
+        Seen { process, boot: self.boot.clone() }
     }
 
     fn begun(&mut self, phase: Phase) {

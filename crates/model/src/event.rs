@@ -33,7 +33,7 @@ pub enum Event {
         /// The keeper.
         process: ProcessId,
         /// When it lives: processes of the records that follow are of this boot.
-        boot: Boot,
+        host: Boot,
         /// Whether another one was there before.
         adopted: bool,
     },

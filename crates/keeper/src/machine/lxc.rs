@@ -4,7 +4,7 @@ use crate::stream::Piped;
 use config::GuestConfig;
 use hooks::Outputs;
 use lxc::cgroup::{Cgroups, Names};
-use lxc::end::{Init, Wish, find_init};
+use lxc::end::{Init, NOTICE, Wish, find_init};
 use lxc::{Paths, Signal as Report, Signals, Target, Tools};
 use model::{Event, Layout, ProcessId, Resource, StopCause, Vmid};
 use process::{Ended, Program};
@@ -12,11 +12,14 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use storage::Storages;
 
 /// How long left-over processes and control groups of a container have to go away.
 const CLEAR: Duration = Duration::from_secs(5);
+
+/// How long init may take to become its program once everything is set up for it.
+const EXEC: Duration = Duration::from_secs(5);
 
 /// How long a container may take to come up, in seconds.
 const START_LIMIT: u64 = 60;
@@ -28,7 +31,10 @@ pub(crate) struct Container {
     signals: Option<Signals>,
     init: Option<Init>,
     first: Option<ProcessId>,
-    init_gone: Option<Option<Ended>>,
+    /// How init ended, once it has, and when that was seen.
+    init_gone: Option<(Option<Ended>, Instant)>,
+    /// Whether init has executed its program: the container is up.
+    executed: bool,
     target: Option<Target>,
     halt: Option<i32>,
     /// Why lxc-start says that it failed, once it has ended.
@@ -46,9 +52,12 @@ impl Container {
                 Report::Started { init_pid } => {
                     self.init = Init::open(init_pid);
                     match &self.init {
-                        Some(init) => self.first = Some(init.process),
+                        Some(init) => {
+                            self.first = Some(init.process);
+                            self.executed = self.has_executed(init);
+                        }
                         // It came and went.
-                        None => self.init_gone = Some(None),
+                        None => self.init_gone = Some((None, Instant::now())),
                     }
                 }
                 Report::Stopped { target } => self.target = Some(target),
@@ -56,8 +65,22 @@ impl Container {
         }
     }
 
-    fn has_started(&self) -> bool {
-        self.init.is_some() || self.init_gone.is_some()
+    /// Whether init becomes its program, which it is about to.
+    fn has_executed(&self, init: &Init) -> bool {
+        let monitor =
+            self.hypervisor.as_ref().and_then(|hypervisor| Some((hypervisor.process, hypervisor.fd()?)));
+        monitor.is_some_and(|monitor| init.await_exec(&monitor, EXEC))
+    }
+
+    /// lxc-start does not notice an init that ended too early (`lxc::end::await_monitor`).
+    fn wake_monitor(&mut self) {
+        let unseen = self.init_gone.is_some_and(|(_, seen)| seen.elapsed() >= NOTICE)
+            && self.first.is_some_and(|init| process::lookup(init.pid) == Some(init));
+        if let Some(hypervisor) =
+            self.hypervisor.as_ref().filter(|hypervisor| unseen && hypervisor.end().is_none())
+        {
+            hypervisor.signal(Signal::KILL);
+        }
     }
 
     fn look_at_init(&mut self) {
@@ -65,7 +88,7 @@ impl Container {
         let mut fds = [rustix::event::PollFd::new(init.pidfd(), PollFlags::IN)];
         let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         if matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1)) {
-            self.init_gone = Some(process::exit_of(init.pidfd()));
+            self.init_gone = Some((process::exit_of(init.pidfd()), Instant::now()));
             self.init = None;
         }
     }
@@ -73,7 +96,7 @@ impl Container {
     /// What lxc-start said when it failed; read once, when it has ended.
     fn explain(&mut self) {
         let (Some(paths), Some(vmid)) = (&self.paths, self.vmid) else { return };
-        if self.failure.is_none() && !self.has_started() {
+        if self.failure.is_none() && !self.executed {
             self.words.extend(lxc::start_errors(paths));
             self.failure = Some(lxc::start_failed(vmid));
         }
@@ -104,6 +127,9 @@ impl Machine for Container {
         let signals =
             Signals::create(&made.paths).map_err(failed("cannot make the FIFO for LXC's reports"))?;
         let launch = lxc::launch(&tools, &made.paths, ground.vmid, config.main.flag("debug", false));
+        if let Some(volume) = facts.volumes.get("rootfs") {
+            lxc::create::refresh(ground.vmid, &config.main, volume).map_err(|error| text(&error))?;
+        }
         for stale in [&made.paths.log, &made.paths.hook_errors] {
             let _ = fs::remove_file(stale);
         }
@@ -147,9 +173,10 @@ impl Machine for Container {
         self.signals = Signals::open(&paths).ok();
         self.vmid = Some(ground.vmid);
         self.read_signals();
-        if !self.has_started() {
+        if self.first.is_none() {
             self.init = find_init(process);
             self.first = self.init.as_ref().map(|init| init.process);
+            self.executed = self.init.as_ref().is_some_and(|init| self.has_executed(init));
         }
         let config = ground.store.read(ground.kind, ground.vmid).ok();
         self.halt = config.and_then(|config| {
@@ -173,14 +200,20 @@ impl Machine for Container {
         let over = self.hypervisor.as_mut().is_some_and(|hypervisor| hypervisor.attend().is_some());
         self.read_signals();
         self.look_at_init();
+        self.wake_monitor();
         if over {
             self.explain();
         }
     }
 
+    fn wake(&self) -> Option<Instant> {
+        let running = self.hypervisor.as_ref().is_some_and(|hypervisor| hypervisor.end().is_none());
+        self.init_gone.filter(|_| running).map(|(_, seen)| seen + NOTICE)
+    }
+
     fn ready(&self) -> Option<Result<(), String>> {
         self.hypervisor.as_ref()?;
-        if self.has_started() {
+        if self.executed {
             return Some(Ok(()));
         }
         self.failure.clone().map(Err)
@@ -195,7 +228,7 @@ impl Machine for Container {
         if let Some(Target::Reboot) = self.target {
             return Some(Gone { cause: StopCause::GuestReboot, detail: String::new(), restart: true });
         }
-        let (cause, detail) = match (end, self.init_gone.flatten()) {
+        let (cause, detail) = match (end, self.init_gone.and_then(|(ended, _)| ended)) {
             (End::Known(Ended::Signal(signal)), _) => {
                 (StopCause::Killed, format!("lxc-start got signal {signal}"))
             }
@@ -246,6 +279,11 @@ impl Machine for Container {
         if let Err(error) = cleared {
             self.words.push(format!("warning: {error}"));
         }
+        let taken = super::recorded(ground).into_iter().filter_map(|stamped| match stamped.event {
+            Event::Took { what: Resource::Interface { name } } => Some(name),
+            _ => None,
+        });
+        lxc::end::remove_interfaces(&taken.collect::<Vec<_>>());
         let paths = Paths::new(ground.layout, ground.vmid);
         for path in [&paths.signals, &paths.wake] {
             let _ = fs::remove_file(path);

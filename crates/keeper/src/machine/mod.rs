@@ -19,6 +19,7 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 use store::ConfigStore;
 
 /// What a machine needs of its keeper.
@@ -53,12 +54,8 @@ fn launched_at(ground: &Ground<'_>, process: ProcessId) -> u64 {
 
 /// The volumes that a guest cannot run without.
 fn used_volumes(config: &GuestConfig) -> Vec<VolumeId> {
-    let used = |(key, _): &(String, VolumeId)| !key.starts_with("unused");
-    config::pending::volumes(config.kind, &config.main)
-        .into_iter()
-        .filter(used)
-        .map(|(_, volume)| volume)
-        .collect()
+    let used = config.main.options.iter().filter(|(key, _)| !key.starts_with("unused") && *key != "vmstate");
+    used.filter_map(|(key, value)| config::volumes::volume(config.kind, key, value)).collect()
 }
 
 /// Puts descriptors where a program expects them: nothing to read, its outputs, and these at their numbers.
@@ -110,6 +107,11 @@ pub(crate) trait Machine {
 
     /// Looks at everything that may have happened. Never blocks.
     fn attend(&mut self);
+
+    /// When to look again although nothing has happened.
+    fn wake(&self) -> Option<Instant> {
+        None
+    }
 
     /// Whether the guest is up; an error where it will not be.
     fn ready(&self) -> Option<Result<(), String>>;

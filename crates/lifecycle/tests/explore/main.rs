@@ -62,7 +62,7 @@ fn one_life(world: &mut World, choices: &mut Choices, fault: Option<Fault>) {
         world.successor();
         let host = &mut Seeded::new(ModelHost::new(world, choices), fault);
         end = resume(host, &events, &boot, |process, seen| {
-            seen.kernel == boot.kernel && living.contains(&process)
+            seen.is_none_or(|seen| seen.kernel == boot.kernel) && living.contains(&process)
         });
     }
 }

@@ -94,12 +94,12 @@ impl World {
             user: UserId::root(),
             hookscript: None,
         });
-        self.ledger.push(Event::Keeper { process: keeper, boot: self.boot.clone(), adopted: false });
+        self.ledger.push(Event::Keeper { process: keeper, host: self.boot.clone(), adopted: false });
     }
 
     pub(crate) fn successor(&mut self) {
         let keeper = self.process();
-        self.ledger.push(Event::Keeper { process: keeper, boot: self.boot.clone(), adopted: true });
+        self.ledger.push(Event::Keeper { process: keeper, host: self.boot.clone(), adopted: true });
     }
 
     pub(crate) fn say(&mut self, truth: Truth) {
