@@ -1,9 +1,11 @@
 //! What hookscripts printed and what hookvisor did, read back from wherever [`crate::journal`] put it: the
 //! systemd journal, by journalctl(1), and the file.
 
+mod follow;
 mod parse;
 mod source;
 
+pub use follow::follow;
 pub use parse::LogRecord;
 pub use source::LogError;
 

@@ -47,7 +47,31 @@ impl Journalctl {
         fields: &[(&'static str, String)],
         last: Option<usize>,
     ) -> Result<Self, LogError> {
+        Self::run(Command::new("journalctl"), layout, namespace, fields, last)
+    }
+
+    /// The last records and those to come. None where there is no journal: journalctl would wait for ever.
+    pub(super) fn follow(
+        layout: &Layout,
+        namespace: Option<&str>,
+        fields: &[(&'static str, String)],
+        last: usize,
+    ) -> Result<Self, LogError> {
+        if !socket(namespace).exists() {
+            return Ok(Self::none());
+        }
         let mut command = Command::new("journalctl");
+        command.arg("--follow");
+        Self::run(command, layout, namespace, fields, Some(last))
+    }
+
+    fn run(
+        mut command: Command,
+        layout: &Layout,
+        namespace: Option<&str>,
+        fields: &[(&'static str, String)],
+        last: Option<usize>,
+    ) -> Result<Self, LogError> {
         command.args(["--quiet", "--no-pager", "--output=json", "--all"]);
         command.args(namespace.map(|name| format!("--namespace={name}")));
         command.args(last.map(|count| format!("--lines={count}")));
@@ -119,6 +143,14 @@ impl Drop for Journalctl {
     }
 }
 
+/// Whether a record has all these fields with these values.
+pub(super) fn has_fields(record: &LogRecord, fields: &[(&'static str, String)]) -> bool {
+    fields.iter().all(|(name, value)| {
+        let values = record.fields.get(*name);
+        values.is_some_and(|values| values.iter().any(|found| found == value.as_bytes()))
+    })
+}
+
 /// The records in the file and the one before it; lines that are none are passed over.
 pub(super) struct RecordFile {
     read: VecDeque<LogRecord>,
@@ -145,13 +177,6 @@ impl RecordFile {
         Ok(Self { read: VecDeque::new(), files, fields })
     }
 
-    fn matches(&self, record: &LogRecord) -> bool {
-        self.fields.iter().all(|(name, value)| {
-            let values = record.fields.get(*name);
-            values.is_some_and(|values| values.iter().any(|found| found == value.as_bytes()))
-        })
-    }
-
     fn line(&mut self, line: &mut Vec<u8>) -> Result<usize, FileError> {
         let Some((path, file)) = self.files.front_mut() else { return Ok(0) };
         line.clear();
@@ -173,7 +198,9 @@ impl Iterator for RecordFile {
                     self.files.pop_front();
                 }
                 Ok(_) => {
-                    if let Some(record) = LogRecord::parse(&line).filter(|record| self.matches(record)) {
+                    if let Some(record) =
+                        LogRecord::parse(&line).filter(|record| has_fields(record, &self.fields))
+                    {
                         return Some(Ok(record));
                     }
                 }
