@@ -96,12 +96,16 @@ fn many_lines_are_all_there(host: &Host, kind: Kind) {
         lines.filter_map(|line| line.parse().ok()).collect()
     };
     let expected: Vec<u32> = (1..=5000).collect();
-    assert_eq!(numbers(&mut output.out().lines().map(str::to_owned)), expected);
+    let shown = numbers(&mut output.out().lines().map(str::to_owned));
+    assert!(shown == expected, "{} of 5000 lines at the command: {:?}", shown.len(), gaps(&shown));
     let recorded = lines(&guest, "pre-start");
-    assert_eq!(
-        numbers(&mut recorded.iter().map(|line| String::from_utf8_lossy(line).into_owned())),
-        expected
-    );
+    let recorded = numbers(&mut recorded.iter().map(|line| String::from_utf8_lossy(line).into_owned()));
+    assert!(recorded == expected, "{} of 5000 lines in the journal: {:?}", recorded.len(), gaps(&recorded));
+}
+
+/// The places where the next number is not one more.
+fn gaps(numbers: &[u32]) -> Vec<(u32, u32)> {
+    numbers.windows(2).filter(|pair| pair[0] + 1 != pair[1]).map(|pair| (pair[0], pair[1])).take(8).collect()
 }
 
 fn it_comes_as_it_is_printed(host: &Host, kind: Kind) {
@@ -149,5 +153,5 @@ fn the_task_log_has_what_the_command_showed(host: &Host, kind: Kind) {
     let folder = upid.split(':').nth(4).and_then(|time| time.chars().last()).expect("a start time");
     let log = fs::read_to_string(host.at(&format!("var/log/pve/tasks/{folder}/{upid}")))
         .expect("the log of the task");
-    assert_eq!(log, format!("{}TASK OK", output.out()), "{}", output.describe());
+    assert_eq!(log, format!("{}TASK OK\n", output.out()), "{}", output.describe());
 }
