@@ -186,10 +186,13 @@ impl Keeper {
         let facts = GuestFacts { bad_hookscript: None, ..facts(&config, self.skiplock) };
         admit_start(self.kind, self.vmid, &facts).map_err(|denied| denied.to_string())?;
         if !config.pending.is_empty() {
-            let outcome = config::pending::apply(&mut config, self.vmid);
+            let owner = self.vmid.to_string();
+            let is_own = |volume: &model::VolumeId| volume.name().split('/').next() == Some(owner.as_str());
+            let freed = config::pending::apply(&mut config, &is_own);
             let digest = config.digest.clone();
             config.digest =
                 self.store.write(&lock, &config, Some(&digest)).map_err(|error| error.to_string())?;
+            self.free(&freed);
         }
         self.config = Some(config);
         self.config_lock = Some(lock);
@@ -197,12 +200,11 @@ impl Keeper {
     }
 
     /// Removes volumes that no longer belong to the guest. One that stays is a nuisance, not a reason not to start.
-    fn free(&mut self, volumes: &[String]) {
-        for text in volumes {
-            let Ok(volume) = text.parse() else { continue };
-            let freed = storage::Storages::load(&self.store).and_then(|storages| storages.free(&volume));
+    fn free(&mut self, volumes: &[model::VolumeId]) {
+        for volume in volumes {
+            let freed = storage::Storages::load(&self.store).and_then(|storages| storages.free(volume));
             if let Err(error) = freed {
-                self.say(&format!("warning: cannot remove volume '{text}': {error}"));
+                self.say(&format!("warning: cannot remove volume '{volume}': {error}"));
             }
         }
     }
