@@ -11,6 +11,7 @@ pub mod property;
 pub mod schema;
 pub mod storage_cfg;
 pub mod text;
+pub mod volumes;
 
 pub use guest::{GuestConfig, Section, Warning, parse, print};
 

@@ -316,8 +316,9 @@ fn ensure_local(cfg: &mut StorageCfg) {
     // What the file says of an unusable one is not lost: it is written again as it was.
     if let Some(at) = cfg.sections.iter().position(|there| there.id == section.id) {
         let unusable = cfg.sections.remove(at);
-        section.before.clone_from(&unusable.before);
         section.kept = section_lines(&unusable);
+        let after = cfg.sections.get_mut(at).map_or(&mut cfg.kept, |next| &mut next.before);
+        after.splice(0..0, unusable.before);
     }
     for (key, value) in [
         ("path", LOCAL_PATH),

@@ -137,11 +137,8 @@ impl Reader {
             return true;
         };
         if key == "lxc.environment.runtime" {
-            let env = self.section.options.entry("env".to_owned()).or_default();
-            if !env.is_empty() {
-                env.push('\0');
-            }
-            env.push_str(value);
+            let env = self.section.options.entry("env".to_owned());
+            env.and_modify(|env| env.extend(["\0", value])).or_insert_with(|| value.to_owned());
             return true;
         }
         match lxc_keys::look_up(key) {
@@ -168,6 +165,10 @@ impl Reader {
         }
         let checked = match std::str::from_utf8(raw) {
             Err(_) => Err((None, "value is not valid UTF-8".to_owned())),
+            // This option has lines of its own.
+            Ok(_) if key == "env" && self.config.kind == GuestKind::Lxc => {
+                Err((None, format!("unknown setting '{key}'")))
+            }
             Ok(text) if matches!(key, "args" | "delete") || matches!(self.place, Place::Special(_)) => {
                 Ok(text.to_owned())
             }

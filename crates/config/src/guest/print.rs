@@ -64,20 +64,16 @@ pub(super) fn pending_name(kind: GuestKind) -> &'static str {
 
 /// The lines of one section without its header. A pending section writes an empty description too.
 pub fn print_section(section: &Section, pending: bool, out: &mut Vec<u8>) {
-    if let Some(description) = &section.description {
-        if description.is_empty() && pending {
-            line(out, b"#");
-        }
-        for text in description
-            .trim_end_matches('\n')
-            .split('\n')
-            .filter(|_| !description.trim_end_matches('\n').is_empty())
-        {
-            line(out, format!("#{}", percent_encode(text)).as_bytes());
+    match section.description.as_deref().map(|text| text.trim_end_matches('\n')) {
+        Some("") if pending => line(out, b"#"),
+        Some("") | None => {}
+        Some(description) => {
+            for text in description.split('\n') {
+                line(out, format!("#{}", percent_encode(text)).as_bytes());
+            }
         }
     }
-    for (key, text) in sorted_lines(section) {
-        debug_assert!(!key.is_empty());
+    for (_, text) in sorted_lines(section) {
         line(out, &text);
     }
     for variable in section.get("env").into_iter().flat_map(|env| env.split('\0')) {

@@ -85,5 +85,8 @@ fn drive(vmid: Vmid, value: &str, fields: &'static [Property]) -> Result<String,
         })
         .collect::<Vec<_>>()
         .join(",");
-    property::parse(&whole, fields).map(|properties| properties.print()).map_err(|error| error.to_string())
+    let printed = property::parse(&whole, fields).map_err(|error| error.to_string())?.print();
+    // White space at a part's end must not come to stand at the line's, where it is lost.
+    let safe = text::trim(printed.as_bytes()).len() == printed.len();
+    Ok(if safe { printed } else { value.to_owned() })
 }
