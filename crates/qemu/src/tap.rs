@@ -174,8 +174,23 @@ fn limit_rate(tap: &Tap) -> Result<(), TapError> {
         "100ms",
     ])?;
     tc(&["qdisc", "add", "dev", &tap.ifname, "handle", "ffff:", "ingress"])?;
-    let filter = ["filter", "add", "dev", &tap.ifname, "parent", "ffff:", "prio", "50", "basic"];
-    tc(&[&filter[..], &["police", "rate", &rate, "burst", "1mb", "mtu", "64kb", "drop"]].concat())
+    let all = [
+        "filter",
+        "add",
+        "dev",
+        &tap.ifname,
+        "parent",
+        "ffff:",
+        "prio",
+        "50",
+        "u32",
+        "match",
+        "u32",
+        "0",
+        "0",
+    ];
+    tc(&[&all[..], &["police", "rate", &rate, "burst", "1mb", "mtu", "64kb", "drop", "flowid", ":1"]]
+        .concat())
 }
 
 fn run(tap: &Tap, key: &'static str, program: &str, arguments: &[&str]) -> Result<(), TapError> {

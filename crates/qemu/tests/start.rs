@@ -122,6 +122,9 @@ fn run(line: &CommandLine, layout: &Layout) {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     result.unwrap_or_else(|error| panic!("{error}\n{said}"));
+    if !said.is_empty() {
+        eprintln!("SAID {said}");
+    }
     assert!(output.status.success(), "{said}");
     for network in &line.networks {
         assert!(!Path::new("/sys/class/net").join(&network.ifname).exists(), "{} is left", network.ifname);
