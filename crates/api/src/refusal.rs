@@ -99,9 +99,9 @@ pub enum Refusal {
     /// A key that only root@pam may touch.
     #[error("only root can set '{0}' config")]
     RootOnly(String),
-    /// A key that is fixed at creation.
-    #[error("unable to modify read-only option: '{0}'")]
-    ReadOnly(String),
+    /// A change of a configuration.
+    #[error(transparent)]
+    Change(#[from] config::pending::Refused),
     /// A snapshot that is not there.
     #[error("snapshot '{0}' does not exist")]
     NoSnapshot(String),

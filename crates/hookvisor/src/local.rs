@@ -15,6 +15,7 @@ static INIT_PARAMETERS: &[&[Property]] = &[&[
         .default("0")
         .describe("Adds the lines to /etc/subuid and /etc/subgid that unprivileged containers need."),
     Property::string("node").optional().format(Format::Node).describe("The node's name; the host's if absent."),
+    Property::boolean("verbose").optional().describe("Names every folder and file that is made."),
 ]];
 
 /// `hookvisor init`
@@ -28,7 +29,9 @@ fn init(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value,
     };
     let mut say = |line: &str| out.write(Stream::Stdout, format!("{line}\n").as_bytes());
     for done in store::init_root(layout, &node).map_err(|error| told(&error))? {
-        say(&done.to_string());
+        if params.flag("verbose", false) || matches!(done, store::Done::File(_)) {
+            say(&done.to_string());
+        }
     }
     say(&format!("root '{}' is laid out for node '{node}'", layout.root().display()));
     if params.flag("fix", false) {

@@ -6,7 +6,7 @@ use crate::cli::{Action, Answer, Command, Program, help};
 use crate::format::Format;
 use crate::output::{Terminal, complain, print};
 use crate::programs;
-use api::{ApiError, Context, Given, Method, Origin};
+use api::{ApiError, Context, Given, Origin};
 use model::{GuestKind, Layout, UserId};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -76,7 +76,7 @@ fn call(
             allowed(layout)?;
             let value =
                 local(layout, &params, &mut Terminal).map_err(|text| Failure::Told(format!("{text}\n")))?;
-            show(command, &value, &params, format)
+            Ok(show(command, &value, &params, format))
         }
         Action::Method(method) => {
             let store = open(layout)?;
@@ -84,21 +84,18 @@ fn call(
                 given.push(("node".to_owned(), Given::One(store.node().to_string())));
             }
             let params = api::check(command.parameters, given)?;
-            let value = invoke(method, program, &store, &params)?;
-            show(command, &value, &params, format)
+            let mut terminal = Terminal;
+            let origin = Origin::Command(program.name);
+            let context = Context::new(&store, UserId::root(), origin, &mut terminal);
+            if let Some(stream) = command.stream.filter(|_| params.flag("follow", false)) {
+                let mut code = 0;
+                stream(&context, &params, &mut |value| code = show(command, value, &params, format))?;
+                return Ok(code);
+            }
+            let value = (method.run)(&context, &params)?;
+            Ok(show(command, &value, &params, format))
         }
     }
-}
-
-fn invoke(
-    method: &Method,
-    program: &Program,
-    store: &ConfigStore,
-    params: &api::Params,
-) -> Result<serde_json::Value, ApiError> {
-    let mut terminal = Terminal;
-    let context = Context::new(store, UserId::root(), Origin::Command(program.name), &mut terminal);
-    (method.run)(&context, params)
 }
 
 fn show(
@@ -106,13 +103,13 @@ fn show(
     value: &serde_json::Value,
     params: &api::Params,
     format: Format,
-) -> Result<u8, Failure> {
+) -> u8 {
     let (text, code) = match format.print(value) {
         Some(text) => (text, 0),
         None => (command.print)(&Answer { value, params }),
     };
     print(&text);
-    Ok(code)
+    code
 }
 
 fn open(layout: &Layout) -> Result<ConfigStore, Failure> {

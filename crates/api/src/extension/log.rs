@@ -9,6 +9,7 @@ use record::log::{self, Filter, LogRecord};
 use serde_json::{Map, Value, json};
 
 static PARAMETERS: &[Property] = &[
+    Property::boolean("follow").default("0").describe("Goes on with the records to come, as they come."),
     Property::integer("limit").optional().min(1).describe("How many records, the last ones."),
     Property::string("phase")
         .optional()
@@ -34,6 +35,18 @@ pub static LOG: Method = Method {
 fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let records = log::read(context.store.layout(), &filter(params)?)?;
     records.map(|record| Ok(told(&record?))).collect()
+}
+
+/// Hands over the last records and then those to come. Does not end by itself while there is a source of them.
+///
+/// # Errors
+/// Where a source is there but cannot be read.
+pub fn follow(
+    context: &Context<'_>,
+    params: &Params,
+    take: &mut dyn FnMut(&Value),
+) -> Result<(), ApiError> {
+    Ok(log::follow(context.store.layout(), &filter(params)?, &mut |record| take(&told(&record)))?)
 }
 
 fn filter(params: &Params) -> Result<Filter, ApiError> {

@@ -4,7 +4,6 @@
 //! configuration goes last: what was interrupted can be repeated.
 
 use super::update::LOCK_WAIT;
-use super::volumes::is_owner;
 use crate::context::check_lock;
 use crate::task::{self, Task};
 use crate::{ApiError, Context, Refusal, lifecycle};
@@ -100,7 +99,7 @@ fn remove_volumes(
     let named = sections.flat_map(|section| pending::volumes(how.kind, section)).map(|(_, volume)| volume);
     let states = config.snapshots.values().filter_map(|snapshot| snapshot.get("vmstate")?.parse().ok());
     let mut own: BTreeSet<VolumeId> =
-        named.chain(states).filter(|volume| is_owner(&storages, volume, how.vmid)).collect();
+        named.chain(states).filter(|volume| pending::bears_number(volume, how.vmid)).collect();
     if how.unreferenced {
         own.extend(unreferenced(&storages, how.vmid));
     }

@@ -5,7 +5,6 @@ use config::schema::Type;
 use config::{options, pending};
 use model::GuestKind;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// A value with its JSON type: booleans and integers of the schema are numbers, everything else is text.
 pub(crate) fn typed(kind: GuestKind, key: &str, text: &str) -> Value {
@@ -48,33 +47,18 @@ pub(crate) fn config(kind: GuestKind, context: &Context<'_>, params: &Params) ->
 /// `GET …/pending`, sorted by key.
 pub(crate) fn pending(kind: GuestKind, context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let config = context.read(kind, params.vmid())?;
-    let deletes = pending::deletes(&config.pending);
-    let keys: BTreeSet<&str> = config
-        .main
-        .options
-        .keys()
-        .chain(config.pending.options.keys())
-        .map(String::as_str)
-        .chain(deletes.keys().copied())
-        .chain(config.main.description.as_ref().map(|_| "description"))
-        .filter(|key| *key != "delete")
-        .collect();
     let mut list = Vec::new();
-    for key in keys {
+    for item in pending::list(&config) {
         let mut row = Map::new();
-        row.insert("key".into(), json!(key));
-        let current = match key {
-            "description" => config.main.description.as_deref(),
-            key => config.main.get(key),
-        };
-        if let Some(value) = current {
-            row.insert("value".into(), typed(kind, key, value));
+        row.insert("key".into(), json!(item.key));
+        if let Some(value) = &item.value {
+            row.insert("value".into(), typed(kind, &item.key, value));
         }
-        if let Some(value) = config.pending.get(key) {
-            row.insert("pending".into(), typed(kind, key, value));
+        if let Some(value) = &item.pending {
+            row.insert("pending".into(), typed(kind, &item.key, value));
         }
-        if let Some(forced) = deletes.get(key) {
-            row.insert("delete".into(), json!(1 + u8::from(*forced)));
+        if let Some(delete) = item.delete {
+            row.insert("delete".into(), json!(1 + u8::from(delete)));
         }
         list.push(Value::Object(row));
     }

@@ -3,16 +3,13 @@
 //! The order is Proxmox VE's, because it decides which error is told: the request itself, the hookscript, who may,
 //! the configuration lock, the digest, the guest's lock. Nothing is changed before all of it holds.
 
-use super::delta::Delta;
 use super::volumes::{self, Made};
 use crate::context::check_lock;
 use crate::nodes::qemu::power::root_only;
 use crate::{ApiError, Context, Given, Params, Refusal, lifecycle};
-use config::options;
-use config::schema::Errors;
-use config::{GuestConfig, pending};
+use config::GuestConfig;
+use config::pending::{self, Change};
 use model::{GuestKind, Stream, Vmid, VolumeId};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a configuration's lock is waited for (lifecycle.md 2.1).
@@ -36,15 +33,12 @@ pub(crate) fn check_request(
     kind: GuestKind,
     context: &Context<'_>,
     params: &Params,
-) -> Result<Delta, ApiError> {
+) -> Result<Change, ApiError> {
     root_only(context, params, &["skiplock"])?;
-    let delta = read(kind, params)?;
-    check_hookscript(kind, context, delta.set.get("hookscript"), |context| check_who(kind, context, &delta))?;
-    check_who(kind, context, &delta)?;
-    if kind == GuestKind::Lxc {
-        check_fixed(&delta)?;
-    }
-    Ok(delta)
+    let change = read(kind, params)?;
+    check_hookscript(kind, context, change.set.get("hookscript"), |context| check_who(kind, context, &change))?;
+    check_who(kind, context, &change)?;
+    Ok(change)
 }
 
 /// Takes the lock out of a guest's configuration; one without a lock stays as it is.
@@ -63,7 +57,7 @@ pub(crate) fn unlock(kind: GuestKind, context: &Context<'_>, vmid: Vmid) -> Resu
 /// Changes a guest's configuration.
 pub(crate) fn update(kind: GuestKind, context: &Context<'_>, params: &Params) -> Result<(), ApiError> {
     let vmid = params.vmid();
-    let mut delta = check_request(kind, context, params)?;
+    let mut change = check_request(kind, context, params)?;
     let lock = context.store.lock(kind, vmid, LOCK_WAIT, &mut |line| context.warn(line))?;
     let mut config = context.read(kind, vmid)?;
     check_digest(&config, params.text("digest"))?;
@@ -73,18 +67,14 @@ pub(crate) fn update(kind: GuestKind, context: &Context<'_>, params: &Params) ->
     }
     let mut made = Made::default();
     let done = (|| {
-        volumes::complete(context, &config, vmid, &mut delta.set, &mut made)?;
-        for key in delta.apply(&mut config) {
-            context.warn(&format!("cannot delete '{key}' - not set in current configuration!"));
-        }
-        let mut gone = Vec::new();
-        if !lifecycle::is_running(context, vmid) {
-            gone = settle(context, vmid, &mut config)?;
-        }
-        gone.extend(remove_unused(context, vmid, &mut config, &delta.delete)?);
+        volumes::complete(context, &config, vmid, &mut change.set, &mut made)?;
+        let running = lifecycle::is_running(context, vmid);
+        let own = |volume: &VolumeId| pending::bears_number(volume, vmid);
+        let outcome = pending::update(&mut config, vmid, &change, running, &own).map_err(Refusal::Change)?;
+        outcome.warnings.iter().for_each(|warning| context.warn(warning));
         let digest = config.digest.clone();
         context.store.write(&lock, &config, Some(&digest))?;
-        Ok(gone)
+        Ok(outcome.freed)
     })();
     match done {
         Ok(gone) => {
@@ -103,28 +93,20 @@ pub(crate) fn update(kind: GuestKind, context: &Context<'_>, params: &Params) ->
 }
 
 /// The change that the parameters ask for.
-fn read(kind: GuestKind, params: &Params) -> Result<Delta, ApiError> {
-    let mut errors = Errors::default();
-    let mut delta = Delta { force: params.flag("force", false), ..Delta::default() };
-    for (list, keys) in [("delete", &mut delta.delete), ("revert", &mut delta.revert)] {
-        for key in params.list(list) {
-            let key = alias(key);
-            if options::find(kind, key).is_none() {
-                errors.add(list, &format!("unknown option '{key}'"));
-            } else if params.has(key) {
-                errors.add(list, &format!("you can't use '-{key}' and -{list} {key}' at the same time"));
-            }
-            keys.insert(key.to_owned());
-        }
-    }
-    for (key, value) in params.iter().filter(|(key, _)| !CONTROL.contains(key)) {
-        delta.set.insert(alias(key).to_owned(), value.joined());
-    }
-    errors.into_result().map_err(ApiError::Parameters)?;
-    if delta.set.is_empty() && delta.delete.is_empty() && delta.revert.is_empty() {
+fn read(kind: GuestKind, params: &Params) -> Result<Change, ApiError> {
+    let keys = |list: &str| params.list(list).into_iter().map(|key| alias(key).to_owned()).collect();
+    let asked = params.iter().filter(|(key, _)| !CONTROL.contains(key));
+    let change = Change {
+        set: asked.map(|(key, value)| (alias(key).to_owned(), value.joined())).collect(),
+        delete: keys("delete"),
+        revert: keys("revert"),
+        force: params.flag("force", false),
+    };
+    pending::check(kind, &change).map_err(ApiError::Parameters)?;
+    if change.set.is_empty() && change.delete.is_empty() && change.revert.is_empty() {
         return Err(Refusal::NoOptions.into());
     }
-    Ok(delta)
+    Ok(change)
 }
 
 /// `cdrom` stands for `ide2`.
@@ -192,19 +174,8 @@ pub(crate) fn check_keys<'k>(
     }
 }
 
-fn check_who(kind: GuestKind, context: &Context<'_>, delta: &Delta) -> Result<(), ApiError> {
-    check_keys(kind, context, delta.set.keys().chain(&delta.delete).chain(&delta.revert))
-}
-
-/// What a container keeps from its creation on.
-fn check_fixed(delta: &Delta) -> Result<(), ApiError> {
-    if delta.set.contains_key("unprivileged") || delta.delete.contains("unprivileged") {
-        return Err(Refusal::ReadOnly("unprivileged".to_owned()).into());
-    }
-    match ["rootfs", "arch", "ostype"].into_iter().find(|key| delta.delete.contains(*key)) {
-        Some(key) => Err(ApiError::parameter("delete", &format!("cannot delete required option '{key}'"))),
-        None => Ok(()),
-    }
+fn check_who(kind: GuestKind, context: &Context<'_>, change: &Change) -> Result<(), ApiError> {
+    check_keys(kind, context, change.set.keys().chain(&change.delete).chain(&change.revert))
 }
 
 fn check_digest(config: &GuestConfig, digest: Option<&str>) -> Result<(), ApiError> {
@@ -229,38 +200,6 @@ fn announce(context: &Context<'_>, vmid: Vmid, params: &Params) {
     let line = format!("update VM {vmid}: {}", shown.collect::<Vec<_>>().join(" "));
     context.write(Stream::Stdout, format!("{line}\n").as_bytes());
     context.journal(&format!("<{}> {line}", context.user), Some(vmid));
-}
-
-/// Makes pending changes hold, which a stopped guest can do at once. Says which volumes are to go.
-fn settle(context: &Context<'_>, vmid: Vmid, config: &mut GuestConfig) -> Result<Vec<VolumeId>, ApiError> {
-    if config.pending.is_empty() {
-        return Ok(Vec::new());
-    }
-    let storages = context.storages()?;
-    Ok(pending::apply(config, &|volume| volumes::is_owner(&storages, volume, vmid)))
-}
-
-/// Deleting `unusedN` removes its volume, also while the guest runs.
-fn remove_unused(
-    context: &Context<'_>,
-    vmid: Vmid,
-    config: &mut GuestConfig,
-    keys: &BTreeSet<String>,
-) -> Result<Vec<VolumeId>, ApiError> {
-    let mut gone = Vec::new();
-    for key in keys.iter().filter(|key| key.starts_with("unused")) {
-        let Some(value) = config.main.remove(key) else { continue };
-        let storages = context.storages()?;
-        let volume = pending::volume(config.kind, key, &value);
-        gone.extend(volume.filter(|volume| volumes::is_owner(&storages, volume, vmid)));
-        let mut deletes = pending::deletes(&config.pending)
-            .into_iter()
-            .map(|(key, force)| (key.to_owned(), force))
-            .collect::<std::collections::BTreeMap<_, _>>();
-        deletes.remove(key);
-        pending::set_deletes(&mut config.pending, &deletes);
-    }
-    Ok(gone)
 }
 
 #[cfg(test)]
@@ -291,8 +230,8 @@ mod tests {
         ] {
             assert_eq!(read(GuestKind::Qemu, &params(pairs)).unwrap_err().printed(), want);
         }
-        let delta = read(GuestKind::Qemu, &params(&[("cdrom", "none"), ("delete", "net0,net1")])).unwrap();
-        assert_eq!(delta.set.keys().collect::<Vec<_>>(), ["ide2"]);
-        assert_eq!(delta.delete.len(), 2);
+        let change = read(GuestKind::Qemu, &params(&[("cdrom", "none"), ("delete", "net0,net1")])).unwrap();
+        assert_eq!(change.set.keys().collect::<Vec<_>>(), ["ide2"]);
+        assert_eq!(change.delete, ["net0", "net1"]);
     }
 }

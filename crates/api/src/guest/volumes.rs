@@ -10,7 +10,7 @@ use model::{ContentType, GuestKind, StorageId, Stream, Vmid, VolumeId};
 use std::collections::BTreeMap;
 use std::os::unix::fs::chown;
 use std::path::Path;
-use storage::{AllocRequest, ImageFormat, Storages, format_size};
+use storage::{AllocRequest, ImageFormat, format_size};
 
 /// Volumes that were made for a change, to be removed again if it comes to nothing.
 #[derive(Debug, Default)]
@@ -26,11 +26,6 @@ impl Made {
             }
         }
     }
-}
-
-/// Whether a volume belongs to a guest, by its name.
-pub(crate) fn is_owner(storages: &Storages, volume: &VolumeId, vmid: Vmid) -> bool {
-    storages.path(volume).is_ok_and(|path| path.owner == Some(vmid))
 }
 
 /// What a change is completed with.

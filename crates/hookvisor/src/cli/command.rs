@@ -1,7 +1,7 @@
 //! What a program and a command are.
 
 use crate::format::Format;
-use api::{Given, Method, Output, Params};
+use api::{ApiError, Context, Given, Method, Output, Params};
 use config::schema::{Property, Type};
 use model::Layout;
 use serde_json::Value;
@@ -38,6 +38,8 @@ pub(crate) struct Command {
     pub(crate) hidden: bool,
     /// Changes values that a person writes another way than the API takes them.
     pub(crate) fix: Option<Fix>,
+    /// Gives the answer in parts that do not end, when `--follow` is given.
+    pub(crate) stream: Option<Stream>,
     /// Prints the answer for people and says the exit code.
     pub(crate) print: fn(&Answer<'_>) -> (String, u8),
 }
@@ -51,11 +53,14 @@ pub(crate) enum Action {
     Local(Local),
 }
 
+/// Hands over parts of an answer as they come.
+pub(crate) type Stream = fn(&Context<'_>, &Params, &mut dyn FnMut(&Value)) -> Result<(), ApiError>;
+
 /// Does something with the folder that is, or will be, a root.
 pub(crate) type Local = fn(&Layout, &Params, &mut dyn Output) -> Result<Value, String>;
 
 /// Changes a command's options before the call.
-pub(crate) type Fix = fn(&mut Vec<(String, Given)>) -> Result<(), api::ApiError>;
+pub(crate) type Fix = fn(&mut Vec<(String, Given)>) -> Result<(), ApiError>;
 
 /// What a method said.
 pub(crate) struct Answer<'a> {
@@ -80,6 +85,7 @@ impl Command {
             formats: false,
             hidden: false,
             fix: None,
+            stream: None,
             print: |_| (String::new(), 0),
         }
     }
@@ -102,6 +108,7 @@ impl Command {
             formats: false,
             hidden: false,
             fix: None,
+            stream: None,
             print: |_| (String::new(), 0),
         }
     }
@@ -124,6 +131,11 @@ impl Command {
     /// Changes options before the call.
     pub(crate) const fn fix(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
+    }
+
+    /// Can go on for ever.
+    pub(crate) const fn stream(self, stream: Stream) -> Self {
+        Self { stream: Some(stream), ..self }
     }
 
     /// The group it belongs to, where its name has two words.

@@ -19,15 +19,19 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
         local::COMPLETION,
         local::INIT,
-        Command::new("log", &log::LOG, &["vmid"]).formats().print(|answer| (records(answer), 0)),
+        Command::new("log", &log::LOG, &["vmid"]).formats().stream(log::follow).print(records),
         Command::new("recover", &recover::RECOVER, &["vmid"]).formats().print(recovered),
         Command::new("status", &status::STATUS, &[]).formats().print(overview),
     ],
     aliases: &[],
 };
 
-fn records(answer: &Answer<'_>) -> String {
-    answer.value.as_array().into_iter().flatten().map(record::line).collect()
+/// A list of records, or one that is handed over alone.
+fn records(answer: &Answer<'_>) -> (String, u8) {
+    match answer.value {
+        Value::Array(list) => (list.iter().map(record::line).collect(), 0),
+        one => (record::line(one), 0),
+    }
 }
 
 fn recovered(answer: &Answer<'_>) -> (String, u8) {

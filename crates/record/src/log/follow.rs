@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 
 /// How many records are shown before those to come, where the filter does not say.
@@ -146,6 +146,7 @@ fn wait(watch: &OwnedFd) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::path::Path;
 
     fn write(path: &Path, text: &str) {
         let mut file = File::options().append(true).create(true).open(path).unwrap();

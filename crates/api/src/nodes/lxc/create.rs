@@ -2,7 +2,7 @@
 
 use crate::guest::claim::Claim;
 use crate::guest::volumes::{Completion, Made, shift};
-use crate::guest::{delta, update};
+use crate::guest::{self, update};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::nodes::qemu::create::start;
 use crate::nodes::unsupported;
@@ -94,7 +94,7 @@ fn make(
     let storage = params.storage("storage");
     Completion { context, kind: KIND, vmid, storage, shift, creating: true, say: &say }.all(&mut set, made)?;
     for (key, value) in &set {
-        delta::set(config, key, value);
+        guest::set(config, key, value);
     }
     let request = Create {
         vmid,

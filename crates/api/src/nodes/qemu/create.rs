@@ -1,6 +1,6 @@
 //! `qm create`: a new virtual machine, with what Proxmox VE adds to what was asked for (api.md 3.1).
 
-use crate::guest::{claim::Claim, delta, fresh, update, volumes::Completion};
+use crate::guest::{self, claim::Claim, fresh, update, volumes::Completion};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::nodes::unsupported;
 use crate::schema::AT_NODE;
@@ -53,7 +53,7 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
                 Completion { context, kind: KIND, vmid, storage, shift: 0, creating: true, say: &say };
             completion.all(&mut set, made)?;
             for (key, value) in &set {
-                delta::set(config, key, value);
+                guest::set(config, key, value);
             }
             add_defaults(&mut config.main)
         })?;
