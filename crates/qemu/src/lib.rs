@@ -10,6 +10,7 @@ pub mod monitor;
 pub mod probe;
 pub mod socket;
 pub mod tap;
+pub mod vfio;
 
 mod base64;
 mod timeout;

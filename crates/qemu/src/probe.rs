@@ -1,11 +1,82 @@
 //! Gathers the facts of this host that a command line depends on.
 #![expect(unsafe_code, reason = "the system call io_uring_setup has no safe wrapper")]
 
-use crate::command::{Firmware, FirmwareKind, PciFunction};
-use model::{Layout, Vmid};
+use crate::command::{
+    Begin, Facts, Firmware, FirmwareKind, Image, Lookup, LookupError, PciFunction, Version,
+};
+use model::{Layout, NodeName, Vmid, VolumeId};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// The number that the first descriptor passed to QEMU gets there unless its launcher says otherwise: above those that a
+/// keeper has open itself, so that none is overwritten while they are put in their places.
+pub const FIRST_FD: i32 = 100;
+
+/// The facts of this host for a cold start of a guest. A caller changes what it knows better.
+#[must_use]
+pub fn facts<'a>(
+    layout: &'a Layout,
+    node: &'a NodeName,
+    vmid: Vmid,
+    (program, version): (&'a Path, Version),
+    lookup: &'a dyn Lookup,
+) -> Facts<'a> {
+    Facts {
+        layout,
+        node,
+        program,
+        version,
+        arch: std::env::consts::ARCH,
+        cpus: cpus(),
+        kvm_default: true,
+        kvm: kvm(),
+        io_uring: io_uring(),
+        vhost_net: vhost_net(),
+        iommu: iommu(),
+        render_node: render_node(),
+        network_roms: network_roms(),
+        firewall: firewall(layout, vmid),
+        splash: splash(),
+        first_fd: FIRST_FD,
+        begin: Begin::Cold,
+        lookup,
+    }
+}
+
+/// Answers from this host, with volumes found by a function: the storages', or a test's.
+#[derive(Debug, Clone, Copy)]
+pub struct Host<V>(pub V);
+
+impl<V: Fn(&VolumeId) -> Result<Image, LookupError>> Lookup for Host<V> {
+    fn volume(&self, id: &VolumeId) -> Result<Image, LookupError> {
+        self.0(id)
+    }
+
+    fn firmware(&self, kind: FirmwareKind) -> Option<Firmware> {
+        firmware(kind)
+    }
+
+    fn hugepages(&self, kib: u64) -> Option<PathBuf> {
+        hugepages(kib)
+    }
+
+    fn pci(&self, address: &str) -> Vec<PciFunction> {
+        pci(address)
+    }
+
+    fn bridge_mtu(&self, bridge: &str) -> Option<u32> {
+        bridge_mtu(bridge)
+    }
+}
+
+/// Whether a file can be opened without the host's page cache, as [`Image::direct`] wants to know.
+#[must_use]
+pub fn direct(path: &Path) -> bool {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECT | rustix::fs::OFlags::CLOEXEC;
+    // Only a file system that cannot says so; any other error is for QEMU to meet.
+    !matches!(rustix::fs::open(path, flags, rustix::fs::Mode::empty()), Err(rustix::io::Errno::INVAL))
+}
 
 /// Whether the kernel offers io_uring to this process; some hosts switch it off.
 #[must_use]

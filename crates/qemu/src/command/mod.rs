@@ -59,7 +59,7 @@ pub struct CommandLine {
     /// The number that the folder of [`model::Layout::run_qemu`] has in QEMU, opened with `O_PATH`, where paths of sockets
     /// are too long.
     pub run_dir_fd: Option<i32>,
-    /// PCI devices to bind to vfio-pci before the start.
+    /// PCI devices to give to [`crate::vfio::bind`] before the start.
     pub pci_devices: Vec<String>,
     /// What to tell the monitor once it answers; a failure is a warning.
     pub setup: Vec<MonitorCommand>,

@@ -2,7 +2,8 @@
 //!
 //! `HOOKVISOR_BLESS=1 cargo test -p qemu --test command` writes the files anew; the difference is for a reader to judge.
 
-use crate::common::{Known, folder, goldens, read, vmid};
+use crate::common::{folder, goldens, read, vmid};
+use crate::host::Known;
 use qemu::command::{Begin, CommandLine, command_line};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

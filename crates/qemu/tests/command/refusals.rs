@@ -1,6 +1,7 @@
 //! What cannot be honoured is refused by the name of its option.
 
-use crate::common::{Known, read, vmid};
+use crate::common::{read, vmid};
+use crate::host::Known;
 use qemu::{Facts, command_line};
 
 type Change = fn(&mut Facts<'_>);
