@@ -52,16 +52,6 @@ pub enum StoreError {
         /// The lock's file.
         path: PathBuf,
     },
-    /// A lock was given for one guest and used for another.
-    #[error("the lock of {} {held} does not guard {} {vmid}", .kind.label(), .kind.label())]
-    WrongLock {
-        /// The kind of guest.
-        kind: GuestKind,
-        /// The guest that is locked.
-        held: Vmid,
-        /// The guest that was to be changed.
-        vmid: Vmid,
-    },
     /// A virtual machine's configuration was changed since it was read.
     #[error("checksum mismatch (file change by other user?)")]
     Checksum {
