@@ -9,6 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How long a keeper may take to say what its guest does.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How a task of the lifecycle ended.
 #[derive(Debug, Clone)]
 pub struct TaskResult {
@@ -79,20 +82,14 @@ pub type Out<'a> = &'a mut dyn FnMut(&[u8]);
 pub fn start(layout: &Layout, request: StartRequest, out: Out<'_>) -> Result<TaskResult, ClientError> {
     let vmid = request.vmid;
     let request = Request::Start(request);
-    let mut waited = false;
     loop {
         let answer = match connect(layout, vmid) {
             Some(stream) => converse(stream, vmid, &request, out)?,
             None => converse(born(layout, vmid)?, vmid, &request, out)?,
         };
         match answer {
-            Answer::Result(result) => {
-                return Ok(result);
-            }
+            Answer::Result(result) => return Ok(result),
             // The run that was in the way is over. That it ends is up to its hookscripts, which have their own limits.
-            Answer::Over if !waited => {
-                waited = true;
-            }
             Answer::Over => {}
             Answer::State(_) | Answer::Aborting => return Err(ClientError::Lost { vmid, source: None }),
         }
@@ -104,14 +101,19 @@ pub fn start(layout: &Layout, request: StartRequest, out: Out<'_>) -> Result<Tas
 /// # Errors
 /// [`ClientError::NoKeeper`] where the guest is stopped.
 pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Result<TaskResult, ClientError> {
-    adopt_if_abandoned(layout, vmid)?;
-    let stream = connect(layout, vmid).ok_or(ClientError::NoKeeper(vmid))?;
-    match converse(stream, vmid, request, out)? {
-        Answer::Result(result) => Ok(result),
-        // A stop that came too late: the guest is gone, and so is its keeper.
-        Answer::Over => Err(ClientError::NoKeeper(vmid)),
-        Answer::State(_) | Answer::Aborting => Ok(TaskResult { upid: None, status: Ok(()) }),
+    // Twice, for a keeper that dies just now.
+    for _ in 0..2 {
+        recover(layout, vmid)?;
+        let stream = connect(layout, vmid).ok_or(ClientError::NoKeeper(vmid))?;
+        match converse(stream, vmid, request, out)? {
+            Answer::Result(result) => return Ok(result),
+            Answer::State(_) | Answer::Aborting => return Ok(TaskResult { upid: None, status: Ok(()) }),
+            Answer::Over if layout.ledger(vmid).exists() => {}
+            Answer::Over => break,
+        }
     }
+    // The guest is gone, and so is its keeper.
+    Err(ClientError::NoKeeper(vmid))
 }
 
 /// What a guest does now. Takes well under a millisecond.
@@ -119,7 +121,7 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
 pub fn state(layout: &Layout, vmid: Vmid) -> GuestState {
     let asked = connect(layout, vmid).map(|stream| {
         // A keeper that is stopped must not stop those who only look.
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+        let _ = stream.set_read_timeout(Some(PATIENCE));
         converse(stream, vmid, &Request::Status, &mut |_| {})
     });
     match asked {
@@ -157,8 +159,15 @@ fn recorded_state(layout: &Layout, vmid: Vmid) -> GuestState {
 /// # Errors
 /// Where no keeper could be born.
 pub fn recover(layout: &Layout, vmid: Vmid) -> Result<Option<GuestState>, ClientError> {
-    if !layout.ledger(vmid).exists() || connect(layout, vmid).is_some() {
+    if !layout.ledger(vmid).exists() {
         return Ok(None);
+    }
+    // A connection alone may be to a keeper that is just being killed; one that is stopped keeps all the same.
+    if let Some(stream) = connect(layout, vmid) {
+        let _ = stream.set_read_timeout(Some(PATIENCE));
+        if !matches!(converse(stream, vmid, &Request::Status, &mut |_| {}), Ok(Answer::Over)) {
+            return Ok(None);
+        }
     }
     match converse(born(layout, vmid)?, vmid, &Request::Recover, &mut |_| {})? {
         Answer::State(state) => Ok(Some(state)),
@@ -183,10 +192,6 @@ pub fn recorded(layout: &Layout) -> io::Result<Vec<Vmid>> {
         entries.flatten().filter_map(|entry| vmid(Path::new(&entry.file_name()))).collect();
     vmids.sort_unstable();
     Ok(vmids)
-}
-
-fn adopt_if_abandoned(layout: &Layout, vmid: Vmid) -> Result<(), ClientError> {
-    recover(layout, vmid).map(|_| ())
 }
 
 /// How a conversation ended.

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(crate) enum End {
     /// As the kernel told its parent.
     Known(Ended),
-    /// It was nobody's child that asks.
+    /// It was no child of this process, and the kernel does not tell.
     Unknown,
 }
 
@@ -65,7 +65,8 @@ impl Hypervisor {
                 (None, Some(pidfd)) => {
                     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
                     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-                    matches!(poll(&mut fds, Some(&at_once)), Ok(1)).then_some(End::Unknown)
+                    let ended = matches!(poll(&mut fds, Some(&at_once)), Ok(1));
+                    ended.then(|| process::exit_of(pidfd).map_or(End::Unknown, End::Known))
                 }
                 (None, None) => Some(End::Unknown),
             };

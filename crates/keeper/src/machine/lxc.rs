@@ -31,8 +31,8 @@ pub(crate) struct Container {
     signals: Option<Signals>,
     init: Option<Init>,
     first: Option<ProcessId>,
-    /// How init ended, once it has, and when that was seen.
-    init_gone: Option<(Option<Ended>, Instant)>,
+    /// When init was seen to have ended.
+    init_gone: Option<Instant>,
     /// Whether init has executed its program: the container is up.
     executed: bool,
     target: Option<Target>,
@@ -57,7 +57,7 @@ impl Container {
                             self.executed = self.has_executed(init);
                         }
                         // It came and went.
-                        None => self.init_gone = Some((None, Instant::now())),
+                        None => self.init_gone = Some(Instant::now()),
                     }
                 }
                 Report::Stopped { target } => self.target = Some(target),
@@ -74,7 +74,7 @@ impl Container {
 
     /// lxc-start does not notice an init that ended too early (`lxc::end::await_monitor`).
     fn wake_monitor(&mut self) {
-        let unseen = self.init_gone.is_some_and(|(_, seen)| seen.elapsed() >= NOTICE)
+        let unseen = self.init_gone.is_some_and(|seen| seen.elapsed() >= NOTICE)
             && self.first.is_some_and(|init| process::lookup(init.pid) == Some(init));
         if let Some(hypervisor) =
             self.hypervisor.as_ref().filter(|hypervisor| unseen && hypervisor.end().is_none())
@@ -88,7 +88,7 @@ impl Container {
         let mut fds = [rustix::event::PollFd::new(init.pidfd(), PollFlags::IN)];
         let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         if matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1)) {
-            self.init_gone = Some((process::exit_of(init.pidfd()), Instant::now()));
+            self.init_gone = Some(Instant::now());
             self.init = None;
         }
     }
@@ -208,7 +208,7 @@ impl Machine for Container {
 
     fn wake(&self) -> Option<Instant> {
         let running = self.hypervisor.as_ref().is_some_and(|hypervisor| hypervisor.end().is_none());
-        self.init_gone.filter(|_| running).map(|(_, seen)| seen + NOTICE)
+        self.init_gone.filter(|_| running).map(|seen| seen + NOTICE)
     }
 
     fn ready(&self) -> Option<Result<(), String>> {
@@ -228,21 +228,12 @@ impl Machine for Container {
         if let Some(Target::Reboot) = self.target {
             return Some(Gone { cause: StopCause::GuestReboot, detail: String::new(), restart: true });
         }
-        let (cause, detail) = match (end, self.init_gone.and_then(|(ended, _)| ended)) {
-            (End::Known(Ended::Signal(signal)), _) => {
-                (StopCause::Killed, format!("lxc-start got signal {signal}"))
-            }
-            // A power-off ends init with this signal, pid_namespaces(7).
-            (_, Some(Ended::Code(0) | Ended::Signal(2))) => (StopCause::GuestPoweroff, String::new()),
-            (_, Some(Ended::Signal(signal))) => {
-                (super::cause_of_signal(signal), format!("init got signal {signal}"))
-            }
-            (_, Some(Ended::Code(code))) => (StopCause::Crash, format!("init ended with exit code {code}")),
-            // The kernel does not say how it ended.
-            (End::Known(_), None) if self.target == Some(Target::Stop) => {
-                (StopCause::GuestPoweroff, String::new())
-            }
-            (_, None) => (StopCause::Unknown, String::new()),
+        // lxc-start ends as init did, and a power-off ends init with this signal, pid_namespaces(7).
+        let (cause, detail) = match end {
+            End::Known(Ended::Code(0) | Ended::Signal(2)) => (StopCause::GuestPoweroff, String::new()),
+            End::Known(Ended::Signal(signal)) => (super::cause_of_signal(signal), format!("signal {signal}")),
+            End::Known(Ended::Code(code)) => (StopCause::Crash, format!("exit code {code}")),
+            End::Unknown => (StopCause::Unknown, String::new()),
         };
         Some(Gone { cause, detail, restart: false })
     }
