@@ -3,7 +3,7 @@
 use e2e::suite::{QEMU, Test};
 use e2e::{Behaviour, Guest, Host, Kind, tests, wait};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
@@ -94,9 +94,7 @@ fn during_pre_start_the_guest_is_never_launched(host: &Host, kind: Kind) {
     guest.wait_noted("pre-start", 1);
     guest.kill(&[guest.keeper()]);
     start.finish().fails();
-    let recovery = host.spawn("hookvisor", ["recover"]);
-    open(gate);
-    recovery.finish().ok();
+    recover_with(host, &guest, gate);
     guest.wait_run_end();
     assert_eq!(guest.status(), "stopped");
     guest.lived("pre-start:unknown post-stop");
@@ -110,9 +108,7 @@ fn during_post_start_the_guest_lives_on(host: &Host, kind: Kind) {
     guest.wait_noted("post-start", 1);
     guest.kill(&[guest.keeper()]);
     let _ = start.finish();
-    let recovery = host.spawn("hookvisor", ["recover"]);
-    open(gate);
-    recovery.finish().ok();
+    recover_with(host, &guest, gate);
     wait::until("the guest to be kept", || (guest.status() == "running").then_some(()));
     guest.stop().ok();
     guest.lived("pre-start post-start:unknown pre-stop post-stop");
@@ -126,9 +122,7 @@ fn during_pre_stop_the_stop_is_carried_on(host: &Host, kind: Kind) {
     guest.wait_noted("pre-stop", 1);
     guest.kill(&[guest.keeper()]);
     let _ = stop.finish();
-    let recovery = host.spawn("hookvisor", ["recover"]);
-    open(gate);
-    recovery.finish().ok();
+    recover_with(host, &guest, gate);
     guest.wait_run_end();
     assert_eq!(guest.status(), "stopped");
     guest.lived("pre-start post-start pre-stop:unknown post-stop");
@@ -142,33 +136,51 @@ fn during_post_stop_it_is_not_repeated(host: &Host, kind: Kind) {
     guest.wait_noted("post-stop", 1);
     guest.kill(&[guest.keeper()]);
     let _ = stop.finish();
-    let recovery = host.spawn("hookvisor", ["recover"]);
-    open(gate);
-    recovery.finish().ok();
+    recover_with(host, &guest, gate);
     guest.wait_run_end();
     guest.lived("pre-start post-start pre-stop post-stop:unknown");
     recover(host);
     assert_eq!(guest.noted().len(), 4);
 }
 
+/// A FIFO holds what is written to it as long as somebody has it open, as the hook has.
 fn lines_printed_while_nobody_listens_are_kept(host: &Host, kind: Kind) {
     let guest = host.guest(kind);
     guest.start().ok();
-    let gate = gate(host, &guest, "pre-stop");
+    let (printed, gate) = (host.scratch().join("printed"), host.scratch().join("gate"));
+    let wait_for = |path: &Path| format!("while ! [ -e '{}' ]; do sleep 0.01; done", path.display());
+    let killed = host.scratch().join("killed");
+    guest.on(
+        "pre-stop",
+        &format!("{}; echo alone; touch '{}'; {}", wait_for(&killed), printed.display(), wait_for(&gate)),
+    );
     let stop = guest.spawn("stop", &[]);
     guest.wait_noted("pre-stop", 1);
     guest.kill(&[guest.keeper()]);
     let _ = stop.finish();
-    open(gate);
-    let hook = guest.notes()[2].pid;
-    // The hook prints and ends while no keeper lives; its pipe neither kills it nor loses the line.
-    e2e::host::wait_gone(hook);
-    recover(host);
+    open(killed);
+    wait::until("the hook to have printed", || printed.exists().then_some(()));
+    recover_with(host, &guest, gate);
     guest.wait_run_end();
     let phases = guest.phases();
     let pre_stop = phases.iter().find(|record| record.phase == "pre-stop").expect("pre-stop is on record");
-    assert!(pre_stop.stdout.contains(&b"through pre-stop".to_vec()), "{pre_stop:?}");
+    assert!(pre_stop.stdout.contains(&b"alone".to_vec()), "{pre_stop:?}");
     guest.lived("pre-start post-start pre-stop:unknown post-stop");
+}
+
+/// Recovers, and opens the hook's gate once the new keeper has taken over.
+#[track_caller]
+fn recover_with(host: &Host, guest: &Guest, gate: PathBuf) {
+    let recovery = host.spawn("hookvisor", ["recover"]);
+    wait::until("a keeper that took over", || {
+        guest
+            .events()
+            .iter()
+            .any(|event| event["event"] == "keeper" && event["adopted"] == true)
+            .then_some(())
+    });
+    open(gate);
+    recovery.finish().ok();
 }
 
 fn recover_without_need_does_nothing(host: &Host, kind: Kind) {

@@ -23,7 +23,7 @@ fn without(host: &Host, programs: &[&str], line: &str) -> output::Output {
 
 fn qemu(host: &Host) {
     let guest = host.guest(Kind::Vm);
-    without(host, &["qemu-system-x86_64"], &format!("qm start {}", guest.vmid()))
+    without(host, &["qemu-system", "kvm"], &format!("qm start {}", guest.vmid()))
         .fails()
         .complains("qemu-system-x86");
     assert_eq!(guest.status(), "stopped");

@@ -80,7 +80,16 @@ fn the_surroundings_are_always_the_same(host: &Host, kind: Kind) {
         expect("env LOGNAME", "root");
         let paths: Vec<&str> = seen["env PATH"].split(':').collect();
         assert_eq!(paths[paths.len() - 4..], ["/sbin", "/bin", "/usr/sbin", "/usr/bin"], "{paths:?}");
-        let known = ["PATH", "LC_ALL", "LVM_SUPPRESS_FD_WARNINGS", "HOME", "USER", "LOGNAME", "PWD"];
+        let known = [
+            "PVE_MIGRATED_FROM",
+            "PATH",
+            "LC_ALL",
+            "LVM_SUPPRESS_FD_WARNINGS",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "PWD",
+        ];
         for name in seen.keys().filter_map(|key| key.strip_prefix("env ")) {
             assert!(
                 known.contains(&name) || name.starts_with("HOOKVISOR_"),

@@ -54,7 +54,8 @@ fn bytes_pass_unchanged(host: &Host, kind: Kind) {
 
 fn a_missing_line_end_glues_the_next_line_on(host: &Host, kind: Kind) {
     let guest = host.guest(kind);
-    guest.on("post-start", "printf 'no end'; exit 4");
+    let script = "#!/bin/sh\n[ \"$2\" != post-start ] || { printf 'no end'; exit 4; }\n";
+    guest.set(&["--hookscript", &host.snippet("no-end", script)]);
     let message = format!("no endhookscript error for {} on post-start", guest.vmid());
     guest.start().ok().prints(&message);
     guest.stop().ok();

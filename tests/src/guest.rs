@@ -233,9 +233,6 @@ impl<'h> Guest<'h> {
     }
 
     /// The phases as the journal has them: each begin record, with the lines and the end record that follow it.
-    ///
-    /// # Panics
-    /// If a line or an end is on record without a begin before it.
     #[track_caller]
     #[must_use]
     pub fn phases(&self) -> Vec<PhaseRecord> {
@@ -251,17 +248,23 @@ impl<'h> Guest<'h> {
                 phases.push(PhaseRecord { phase, outcome: None, stdout: Vec::new(), stderr: Vec::new() });
                 continue;
             }
-            let Some(open) = phases.iter_mut().rev().find(|open| open.phase == phase) else {
-                // A script that could not be started has an end record only.
-                phases.push(PhaseRecord { phase, outcome, stdout: Vec::new(), stderr: Vec::new() });
-                continue;
+            // Lines may come after the end, from a child that stayed; ends may not come twice.
+            let fits = |open: &&mut PhaseRecord| {
+                open.phase == phase && (outcome.is_none() || open.outcome.is_none())
+            };
+            let open = match phases.iter_mut().rev().find(fits) {
+                Some(open) => open,
+                // A script that could not be started has an end only; a keeper may have been killed right after it
+                // had begun one.
+                None => {
+                    let phase = phase.clone();
+                    phases.push(PhaseRecord { phase, outcome: None, stdout: Vec::new(), stderr: Vec::new() });
+                    phases.last_mut().expect("one has just been added")
+                }
             };
             match stream.as_str() {
                 "stdout" => open.stdout.push(bytes(&record, "MESSAGE")),
                 "stderr" => open.stderr.push(bytes(&record, "MESSAGE")),
-                _ if open.outcome.is_some() => {
-                    phases.push(PhaseRecord { phase, outcome, stdout: Vec::new(), stderr: Vec::new() });
-                }
                 _ => open.outcome = outcome,
             }
         }
@@ -325,7 +328,8 @@ impl<'h> Guest<'h> {
     #[must_use]
     pub fn history(&self) -> Value {
         let id = self.id();
-        let output = self.host.hookvisor(["hooks", "history", &id, "--output-format", "json"]).ok();
+        let output =
+            self.host.hookvisor(["hooks", "history", &id, "--limit", "1000", "--output-format", "json"]).ok();
         serde_json::from_slice(&output.stdout).expect("the history is JSON")
     }
 

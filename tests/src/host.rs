@@ -11,13 +11,16 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The node's name of every scratch host.
 pub const NODE: &str = "pve1";
 
-/// VMIDs differ between the hosts of a run, so that what one leaves behind in the kernel is seen to be its own.
-static NEXT_VMID: AtomicU32 = AtomicU32::new(1000);
+/// VMIDs differ between the hosts of a run, and from run to run, so that what one leaves behind in the kernel is seen to
+/// be its own.
+static NEXT_VMID: LazyLock<AtomicU32> =
+    LazyLock::new(|| AtomicU32::new(10_000 + std::process::id() % 50_000 * 200));
 static NEXT_HOST: AtomicU32 = AtomicU32::new(0);
 
 /// A host laid out by `hookvisor init` in a temporary folder.
@@ -418,12 +421,23 @@ pub fn cgroups(vmid: u32) -> Vec<String> {
             let digits = name.split(|c: char| !c.is_ascii_digit()).any(|part| part == vmid.to_string());
             if digits {
                 found.push(format!("cgroup {}", entry.path().display()));
+                remove_tree(&entry.path());
             } else if depth < 4 {
                 folders.push((entry.path(), depth + 1));
             }
         }
     }
     found
+}
+
+/// Removes an empty cgroup with those below it, so that it is not found again by a later test.
+fn remove_tree(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(folder);
 }
 
 /// Waits until no process of a pid is alive.
