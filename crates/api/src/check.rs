@@ -119,14 +119,20 @@ mod tests {
                 &[("vmid", &["100"]), ("hookscript", &["hook.sh"])],
                 "hookscript: invalid format - unable to parse volume ID 'hook.sh'\n\n",
             ),
-            (&[("vmid", &["100"]), ("hookscript", &[""])], "hookscript: invalid format - unable to parse volume ID ''\n\n"),
+            (
+                &[("vmid", &["100"]), ("hookscript", &[""])],
+                "hookscript: invalid format - unable to parse volume ID ''\n\n",
+            ),
             (&[], "vmid: property is missing and it is not optional\n"),
             (&[("vmid", &["100"]), ("force", &["1"])], "delete: missing property required by 'force'\n"),
             (
                 &[("vmid", &["100"]), ("nope", &["1"])],
                 "nope: property is not defined in schema and the schema does not allow additional properties\n",
             ),
-            (&[("vmid", &["100"]), ("name", &["a", "b"])], "name: type check ('string') failed - got ARRAY\n"),
+            (
+                &[("vmid", &["100"]), ("name", &["a", "b"])],
+                "name: type check ('string') failed - got ARRAY\n",
+            ),
         ] {
             let mut pairs = pairs.to_vec();
             pairs.push(("node", &["pve1"]));

@@ -38,12 +38,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Puts the surroundings together.
-    pub fn new(
-        store: &'a ConfigStore,
-        user: UserId,
-        origin: Origin,
-        output: &'a mut dyn Output,
-    ) -> Self {
+    pub fn new(store: &'a ConfigStore, user: UserId, origin: Origin, output: &'a mut dyn Output) -> Self {
         Self { store, user, origin, output: RefCell::new(output) }
     }
 

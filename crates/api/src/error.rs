@@ -29,7 +29,7 @@ pub enum ApiError {
     #[error("{status}")]
     Task {
         /// The task.
-        upid: Option<Upid>,
+        upid: Option<Box<Upid>>,
         /// The error as the task's status has it.
         status: String,
     },

@@ -36,7 +36,7 @@ pub(crate) fn ask(
 fn answer(result: TaskResult) -> Result<Value, ApiError> {
     match result.status {
         Ok(()) => Ok(result.upid.map_or(Value::Null, |upid| Value::from(upid.to_string()))),
-        Err(status) => Err(ApiError::Task { upid: result.upid, status }),
+        Err(status) => Err(ApiError::Task { upid: result.upid.map(Box::new), status }),
     }
 }
 

@@ -54,6 +54,6 @@ pub(crate) fn run(
     context.record([began, task_ended(context.identifier(), &upid, &status)]);
     match done {
         Ok(()) => ended.map(|_| Value::from(upid.to_string())).map_err(ApiError::from),
-        Err(error) => Err(ApiError::Task { upid: Some(upid), status: error.told() }),
+        Err(error) => Err(ApiError::Task { upid: Some(Box::new(upid)), status: error.told() }),
     }
 }

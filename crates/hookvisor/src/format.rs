@@ -159,7 +159,10 @@ fn yaml_text(text: &str) -> String {
         return Value::from(text).to_string();
     }
     let word = text.to_ascii_lowercase();
-    let reserved = matches!(word.as_str(), "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n");
+    let reserved = matches!(
+        word.as_str(),
+        "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n"
+    );
     let number = text.parse::<f64>().is_ok() || text.starts_with("0x");
     let leading = text.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@` ".contains(c));
     let inner = text.contains(": ") || text.contains(" #") || text.ends_with([':', ' ']);

@@ -14,13 +14,21 @@ static INIT_PARAMETERS: &[&[Property]] = &[&[
     Property::boolean("fix")
         .default("0")
         .describe("Adds the lines to /etc/subuid and /etc/subgid that unprivileged containers need."),
-    Property::string("node").optional().format(Format::Node).describe("The node's name; the host's if absent."),
+    Property::string("node")
+        .optional()
+        .format(Format::Node)
+        .describe("The node's name; the host's if absent."),
     Property::boolean("verbose").optional().describe("Names every folder and file that is made."),
 ]];
 
 /// `hookvisor init`
-pub(crate) const INIT: Command =
-    Command::local("init", "Lays out an empty root, and says what the host lacks.", INIT_PARAMETERS, &[], init);
+pub(crate) const INIT: Command = Command::local(
+    "init",
+    "Lays out an empty root, and says what the host lacks.",
+    INIT_PARAMETERS,
+    &[],
+    init,
+);
 
 fn init(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let node = match params.text("node") {

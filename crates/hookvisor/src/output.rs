@@ -11,7 +11,9 @@ pub(crate) struct Terminal;
 impl Output for Terminal {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let _ = match stream {
-            Stream::Stdout => std::io::stdout().lock().write_all(bytes).and_then(|()| std::io::stdout().flush()),
+            Stream::Stdout => {
+                std::io::stdout().lock().write_all(bytes).and_then(|()| std::io::stdout().flush())
+            }
             Stream::Stderr => std::io::stderr().lock().write_all(bytes),
         };
     }

@@ -98,12 +98,7 @@ fn call(
     }
 }
 
-fn show(
-    command: &Command,
-    value: &serde_json::Value,
-    params: &api::Params,
-    format: Format,
-) -> u8 {
+fn show(command: &Command, value: &serde_json::Value, params: &api::Params, format: Format) -> u8 {
     let (text, code) = match format.print(value) {
         Some(text) => (text, 0),
         None => (command.print)(&Answer { value, params }),

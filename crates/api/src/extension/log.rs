@@ -41,11 +41,7 @@ fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
 ///
 /// # Errors
 /// Where a source is there but cannot be read.
-pub fn follow(
-    context: &Context<'_>,
-    params: &Params,
-    take: &mut dyn FnMut(&Value),
-) -> Result<(), ApiError> {
+pub fn follow(context: &Context<'_>, params: &Params, take: &mut dyn FnMut(&Value)) -> Result<(), ApiError> {
     Ok(log::follow(context.store.layout(), &filter(params)?, &mut |record| take(&told(&record)))?)
 }
 
@@ -77,10 +73,10 @@ pub fn told(record: &LogRecord) -> Value {
         ("upid", record.task().map(|upid| json!(upid))),
     ];
     object.extend(shown.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-    let fields = record.fields.iter().filter(|(name, _)| name.starts_with("HOOK") || name.starts_with("TASK"));
-    let fields: Map<String, Value> = fields
-        .filter_map(|(name, values)| Some((name.clone(), text(values.first()?))))
-        .collect();
+    let fields =
+        record.fields.iter().filter(|(name, _)| name.starts_with("HOOK") || name.starts_with("TASK"));
+    let fields: Map<String, Value> =
+        fields.filter_map(|(name, values)| Some((name.clone(), text(values.first()?)))).collect();
     object.insert("fields".into(), Value::Object(fields));
     Value::Object(object)
 }

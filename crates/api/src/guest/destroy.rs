@@ -147,8 +147,11 @@ fn remove_leftovers(context: &Context<'_>, how: &Destruction) -> Result<(), ApiE
 /// What is mounted below a folder is not the folder's to remove.
 fn refuse_mounts(folder: &Path) -> Result<(), ApiError> {
     let list = Path::new("/proc/self/mountinfo");
-    let text = std::fs::read_to_string(list)
-        .map_err(|source| ApiError::File { what: "unable to read", path: list.to_owned(), source })?;
+    let text = std::fs::read_to_string(list).map_err(|source| ApiError::File {
+        what: "unable to read",
+        path: list.to_owned(),
+        source,
+    })?;
     // proc(5): the fifth field is the mount point, with octal escapes for blanks, which no path here has.
     let mut mounts = text.lines().filter_map(|line| line.split(' ').nth(4));
     match mounts.find(|mount| Path::new(mount).starts_with(folder)) {

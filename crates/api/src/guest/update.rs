@@ -36,7 +36,9 @@ pub(crate) fn check_request(
 ) -> Result<Change, ApiError> {
     root_only(context, params, &["skiplock"])?;
     let change = read(kind, params)?;
-    check_hookscript(kind, context, change.set.get("hookscript"), |context| check_who(kind, context, &change))?;
+    check_hookscript(kind, context, change.set.get("hookscript"), |context| {
+        check_who(kind, context, &change)
+    })?;
     check_who(kind, context, &change)?;
     Ok(change)
 }
@@ -124,8 +126,9 @@ fn check_hookscript(
 ) -> Result<(), ApiError> {
     let Some(script) = script else { return Ok(()) };
     match kind {
-        GuestKind::Qemu => locate(context, script)
-            .map_err(|text| ApiError::parameter("hookscript", &format!("{text}\n"))),
+        GuestKind::Qemu => {
+            locate(context, script).map_err(|text| ApiError::parameter("hookscript", &format!("{text}\n")))
+        }
         GuestKind::Lxc => {
             who(context)?;
             locate(context, script).map_err(|text| Refusal::Hookscript(text).into())

@@ -62,9 +62,8 @@ pub(crate) fn container_memory(layout: &Layout, vmid: Vmid) -> (u64, u64) {
     use lxc::cgroup::{Cgroups, Names};
     let Ok(cgroups) = Cgroups::probe() else { return (0, 0) };
     let names = Names::new(layout, vmid);
-    let read = |file: &str| {
-        cgroups.file(&names, "memory", file).and_then(|path| fs::read_to_string(path).ok())
-    };
+    let read =
+        |file: &str| cgroups.file(&names, "memory", file).and_then(|path| fs::read_to_string(path).ok());
     let number = |file: &str| read(file).and_then(|text| text.trim().parse::<u64>().ok());
     let stat = |key: &str| {
         let text = read("memory.stat")?;

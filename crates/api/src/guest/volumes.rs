@@ -53,7 +53,8 @@ pub(crate) fn complete(
 ) -> Result<(), ApiError> {
     let say = |bytes: &[u8]| context.write(Stream::Stdout, bytes);
     let shift = shift(config.main.flag("unprivileged", false));
-    Completion { context, kind: config.kind, vmid, storage: None, shift, creating: false, say: &say }.all(set, made)
+    Completion { context, kind: config.kind, vmid, storage: None, shift, creating: false, say: &say }
+        .all(set, made)
 }
 
 /// The id on the host of what is root's in a container.
@@ -95,7 +96,11 @@ impl Completion<'_, '_> {
     }
 
     fn random(&self, make: fn() -> std::io::Result<String>) -> Result<String, ApiError> {
-        make().map_err(|source| ApiError::File { what: "unable to read", path: "/dev/urandom".into(), source })
+        make().map_err(|source| ApiError::File {
+            what: "unable to read",
+            path: "/dev/urandom".into(),
+            source,
+        })
     }
 
     fn network(&self, key: &str, parts: &mut Properties) -> Result<(), ApiError> {
@@ -176,7 +181,8 @@ impl Completion<'_, '_> {
         if !storages.get(&storage)?.allows(ContentType::Rootdir) {
             return Err(Refusal::StorageContent { storage, content: "container directories" }.into());
         }
-        let (format, size) = if gib > 0.0 { (ImageFormat::Raw, bytes(gib)) } else { (ImageFormat::Subvol, 0) };
+        let (format, size) =
+            if gib > 0.0 { (ImageFormat::Raw, bytes(gib)) } else { (ImageFormat::Subvol, 0) };
         let request = AllocRequest { vmid: self.vmid, format: Some(format), name: None, size };
         let allocated = storages.alloc(&storage, &request)?;
         made.0.push(allocated.volume.clone());
@@ -184,10 +190,8 @@ impl Completion<'_, '_> {
         match format {
             _ if key == "rootfs" => {}
             ImageFormat::Raw => self.make_file_system(&allocated.path)?,
-            _ => chown(&allocated.path, Some(self.shift), Some(self.shift)).map_err(|source| ApiError::File {
-                what: "cannot change the owner of",
-                path: allocated.path.clone(),
-                source,
+            _ => chown(&allocated.path, Some(self.shift), Some(self.shift)).map_err(|source| {
+                ApiError::File { what: "cannot change the owner of", path: allocated.path.clone(), source }
             })?,
         }
         set(key, parts, "volume", &allocated.volume.to_string())?;
@@ -196,7 +200,8 @@ impl Completion<'_, '_> {
     }
 
     fn make_file_system(&self, image: &Path) -> Result<(), ApiError> {
-        let file = |source| ApiError::File { what: "cannot make a file system in", path: image.into(), source };
+        let file =
+            |source| ApiError::File { what: "cannot make a file system in", path: image.into(), source };
         let made = std::process::Command::new("mkfs.ext4")
             .args(["-O", "mmp", "-F", "-q", "-E"])
             .arg(format!("root_owner={0}:{0}", self.shift))

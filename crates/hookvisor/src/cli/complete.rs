@@ -28,7 +28,11 @@ fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Looku
     let shown = || program.commands.iter().filter(|command| !command.hidden);
     let firsts = || -> BTreeSet<String> {
         let names = shown().map(|command| command.group().unwrap_or(command.name));
-        names.chain(program.aliases.iter().map(|(alias, _)| *alias)).chain(["help"]).map(str::to_owned).collect()
+        names
+            .chain(program.aliases.iter().map(|(alias, _)| *alias))
+            .chain(["help"])
+            .map(str::to_owned)
+            .collect()
     };
     let Some(first) = before.first() else { return firsts().into_iter().collect() };
     if first == "help" {
@@ -59,7 +63,8 @@ fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Looku
 
 /// The option that waits for its value after this word.
 fn value_of(command: &Command, word: &str) -> Option<&'static Property> {
-    let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.contains('='))?;
+    let name =
+        word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.contains('='))?;
     command.options().find(|property| property.is_named(name) && !matches!(property.kind, Type::Boolean))
 }
 
@@ -99,5 +104,56 @@ pub(crate) fn script(shell: &str, programs: &[&str]) -> Option<String> {
              for name in {names}\n    complete -c $name -a '(__hookvisor)'\nend\n"
         )),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::named;
+
+    struct Host;
+
+    impl Lookup for Host {
+        fn guests(&self, program: &str) -> Vec<String> {
+            if program == "qm" { vec!["100".into(), "101".into()] } else { vec!["200".into()] }
+        }
+
+        fn storages(&self) -> Vec<String> {
+            vec!["local".into()]
+        }
+    }
+
+    #[test]
+    fn words_are_completed_by_what_may_stand_there() {
+        for (line, want) in [
+            ("qm sh|", "showcmd shutdown"),
+            ("qm guest |", "cmd exec exec-status"),
+            ("qm start |", "100 101"),
+            ("pct start 2|", "200"),
+            ("qm guest cmd 100 fsf|", "fsfreeze-freeze fsfreeze-status fsfreeze-thaw"),
+            ("qm set 100 --ost|", "--ostype"),
+            ("qm set 100 --ostype win1|", "win10 win11"),
+            ("qm set 100 --net|", "--net0"),
+            ("qm create 102 --storage |", "local"),
+            ("pvesm list |", "local"),
+            ("qm help sta|", "start status"),
+            ("hookvisor hooks history 100 --output-format js|", "json json-pretty"),
+            ("hookvisor completion z|", "zsh"),
+            ("qm nope |", ""),
+        ] {
+            let words: Vec<String> = line.trim_end_matches('|').split(' ').map(str::to_owned).collect();
+            let program = named(&words[0]).unwrap();
+            assert_eq!(complete(program, &words[1..], &Host).join(" "), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_shell_has_its_script() {
+        for shell in ["bash", "zsh", "fish"] {
+            let script = script(shell, &["hookvisor", "qm"]).unwrap();
+            assert!(script.contains("hookvisor complete --") && script.contains("hookvisor qm"), "{script}");
+        }
+        assert!(script("tcsh", &[]).is_none());
     }
 }

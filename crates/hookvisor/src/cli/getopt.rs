@@ -169,7 +169,8 @@ mod tests {
         match split(&words(line), &Table) {
             Ok(mut found) => {
                 found.settle(1, |word| matches!(word, "0" | "1"));
-                let options = found.options.iter().map(|(name, values)| format!("{name}={}", values.join("+")));
+                let options =
+                    found.options.iter().map(|(name, values)| format!("{name}={}", values.join("+")));
                 let parts: Vec<String> = options.chain(found.arguments.iter().cloned()).collect();
                 parts.join(" ")
             }

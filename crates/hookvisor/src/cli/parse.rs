@@ -30,6 +30,9 @@ pub(crate) fn parse<'a>(program: &'a Program, words: &[String]) -> Result<Asked<
         "help" => return help_for(program, &words[1..]),
         _ => {}
     }
+    if let (Some(group), Some("--help" | "-h")) = (group(program, first), words.get(1).map(String::as_str)) {
+        return Ok(Asked::Help(help::group(program, group)));
+    }
     let (command, words) = find(program, words)?;
     let before_rest = words.iter().take_while(|word| *word != "--");
     if before_rest.into_iter().any(|word| word == "--help" || word == "-h") {
@@ -64,11 +67,7 @@ pub(crate) fn find<'a, 'w>(
     words: &'w [String],
 ) -> Result<(&'a Command, &'w [String]), Unclear> {
     let unknown = |name: &str| {
-        Unclear(format!(
-            "ERROR: unknown command '{} {name}'\n{}",
-            program.name,
-            help::overview(program)
-        ))
+        Unclear(format!("ERROR: unknown command '{} {name}'\n{}", program.name, help::overview(program)))
     };
     let word = &words[0];
     let names: BTreeSet<&str> = program
@@ -95,10 +94,6 @@ pub(crate) fn find<'a, 'w>(
             help::group_overview(program, target)
         )));
     };
-    if second == "--help" || second == "-h" {
-        let first = program.commands.iter().find(|command| command.group() == Some(target));
-        return first.map(|command| (command, &words[1..])).ok_or_else(|| unknown(target));
-    }
     let member = expand(&members, second).ok_or_else(|| unknown(&format!("{target} {second}")))?;
     let full = format!("{target} {member}");
     let command = program.commands.iter().find(|command| command.name == full);
@@ -202,4 +197,126 @@ fn options(command: &Command, words: &[String]) -> Result<Filled, String> {
         }
     }
     Ok((given, output_format(format.as_deref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::named;
+
+    /// The command's name and what it is given, or what is printed on standard error.
+    fn read(line: &str) -> String {
+        let words: Vec<String> = line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let program = named(&words[0]).unwrap();
+        match parse(program, &words[1..]) {
+            Ok(Asked::Call { command, given, .. }) => {
+                let given = given.iter().map(|(name, value)| format!("{name}={}", value.joined()));
+                [command.name.to_owned()].into_iter().chain(given).collect::<Vec<_>>().join(" ")
+            }
+            Ok(Asked::Help(text)) => text.lines().next().unwrap_or_default().to_owned(),
+            Err(Unclear(text)) => text,
+        }
+    }
+
+    #[test]
+    fn commands_options_and_arguments() {
+        for (line, want) in [
+            ("qm start 100", "start vmid=100"),
+            ("qm stat 100 --verb", "status vmid=100 verbose=1"),
+            ("qm set 100 --net0 virtio --delete a --delete b", "set vmid=100 net0=virtio delete=a,b"),
+            ("qm set 100 --onboot yes", "set vmid=100 onboot=1"),
+            ("qm set 100 --onboot=off", "set vmid=100 onboot=0"),
+            ("qm set 100 -memory=17", "set vmid=100 memory=17"),
+            ("qm start --skiplock 100", "start vmid=100 skiplock=1"),
+            ("qm shutdown 100 --forceStop 1 --timeout 3", "shutdown vmid=100 forceStop=1 timeout=3"),
+            ("qm agent 100 ping", "guest cmd vmid=100 command=ping"),
+            (
+                "qm guest exec 100 --synchronous 0 -- ls -la",
+                "guest exec vmid=100 extra-args=ls,-la synchronous=0",
+            ),
+            ("pct exec 200 -- sh -c true", "exec vmid=200 extra-args=sh,-c,true"),
+            (
+                "pct create 200 local:vztmpl/x --memory 64",
+                "create vmid=200 ostemplate=local:vztmpl/x memory=64",
+            ),
+            ("pvesm alloc local 100 x 4M", "alloc storage=local vmid=100 filename=x size=4M"),
+            ("hookvisor log -f", "log follow=1"),
+            ("hookvisor log 100 --phase pre-start", "log vmid=100 phase=pre-start"),
+            ("hookvisor hooks history 100 --output-format json", "hooks history vmid=100"),
+            ("hookvisor init --node pve1 --fix", "init node=pve1 fix=1"),
+        ] {
+            assert_eq!(read(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_said_with_the_usage() {
+        for (line, want) in [
+            ("qm start", "400 not enough arguments\nqm start <vmid> [OPTIONS]\n"),
+            ("qm start 100 200", "400 too many arguments\nqm start <vmid> [OPTIONS]\n"),
+            (
+                "qm set 100 --nonsense 1",
+                "Unknown option: nonsense\n400 unable to parse option\nqm set <vmid> [OPTIONS]\n",
+            ),
+            ("qm set 100 --onboot maybe", "400 unable to parse boolean option\nqm set <vmid> [OPTIONS]\n"),
+            (
+                "qm set 100 --name",
+                "Option name requires an argument\n400 unable to parse option\nqm set <vmid> [OPTIONS]\n",
+            ),
+            (
+                "qm set 100 --node x",
+                "Unknown option: node\n400 unable to parse option\nqm set <vmid> [OPTIONS]\n",
+            ),
+            (
+                "qm set 100 --net32 x",
+                "Unknown option: net32\n400 unable to parse option\nqm set <vmid> [OPTIONS]\n",
+            ),
+            ("pvesm path", "400 not enough arguments\npvesm path <volume>\n"),
+            ("pct create 200", "400 not enough arguments\npct create <vmid> <ostemplate> [OPTIONS]\n"),
+            ("pct exec 200", "400 not enough arguments\npct exec <vmid> [<extra-args>] [OPTIONS]\n"),
+            (
+                "hookvisor hooks history 100 --output-format xml",
+                "400 Parameter verification failed.\noutput-format: value 'xml' does not have a value in the \
+                 enumeration 'text, json, json-pretty, yaml'\n\
+                 hookvisor hooks history <vmid> [OPTIONS] [FORMAT_OPTIONS]\n",
+            ),
+        ] {
+            assert_eq!(read(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_must_say_which_command_is_meant() {
+        for (line, first) in [
+            ("qm", "ERROR: no command specified"),
+            ("qm foo", "ERROR: unknown command 'qm foo'"),
+            ("qm re 100", "ERROR: unknown command 'qm re'"),
+            ("qm guest", "ERROR: no command specified"),
+            ("qm guest foo", "ERROR: unknown command 'qm guest foo'"),
+            ("qm guest exec- 100 1", "guest exec-status vmid=100 pid=1"),
+            ("qm guest exec 100 -- x", "guest exec vmid=100 extra-args=x"),
+        ] {
+            assert_eq!(read(line).lines().next(), Some(first), "{line}");
+        }
+        assert!(
+            read("qm foo")
+                .contains("\nUSAGE: qm <COMMAND> [ARGS] [OPTIONS]\n       qm guest cmd <vmid> <command>\n")
+        );
+    }
+
+    #[test]
+    fn help_is_everywhere() {
+        for (line, first) in [
+            ("qm help start", "USAGE: qm start <vmid> [OPTIONS]"),
+            ("qm start --help", "USAGE: qm start <vmid> [OPTIONS]"),
+            ("qm start 100 -h", "USAGE: qm start <vmid> [OPTIONS]"),
+            ("qm help guest exec", "USAGE: qm guest exec <vmid> [<extra-args>] [OPTIONS]"),
+            ("qm help guest", "USAGE: qm guest <COMMAND> [ARGS] [OPTIONS]"),
+            ("qm guest --help", "USAGE: qm guest <COMMAND> [ARGS] [OPTIONS]"),
+            ("qm --help", "Virtual machines: makes, changes, starts and stops them."),
+            ("pct exec 200 -- ls --help", "exec vmid=200 extra-args=ls,--help"),
+        ] {
+            assert_eq!(read(line).lines().next(), Some(first), "{line}");
+        }
+    }
 }

@@ -136,7 +136,8 @@ fn history(answer: &Answer<'_>) -> (String, u8) {
             let cut = phase["cut"].as_u64().filter(|cut| *cut > 0);
             cut.into_iter().for_each(|cut| out.push_str(&format!("      {cut} bytes of output not kept\n")));
             for left in phase["left"].as_array().into_iter().flatten() {
-                let _ = writeln!(out, "      left running: {} ({})", field(left, "comm"), left["process"]["pid"]);
+                let _ =
+                    writeln!(out, "      left running: {} ({})", field(left, "comm"), left["process"]["pid"]);
             }
         }
     }
@@ -167,7 +168,9 @@ mod tests {
 
     #[test]
     fn an_outcome_reads_as_its_own_words() {
-        for value in [Outcome::Ok, Outcome::Exit(3), Outcome::Signal(9), Outcome::TimedOut, Outcome::NotASnippet] {
+        for value in
+            [Outcome::Ok, Outcome::Exit(3), Outcome::Signal(9), Outcome::TimedOut, Outcome::NotASnippet]
+        {
             assert_eq!(outcome(&json!(value)), value.to_string());
         }
     }

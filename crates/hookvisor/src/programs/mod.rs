@@ -5,8 +5,8 @@ pub(crate) mod hookvisor;
 mod pct;
 mod print;
 mod pvesm;
-pub(crate) mod record;
 mod qm;
+pub(crate) mod record;
 
 pub(crate) use print::plain;
 
@@ -18,4 +18,60 @@ pub(crate) static PROGRAMS: &[&Program] = &[&qm::QM, &pct::PCT, &pvesm::PVESM];
 /// The program of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Program> {
     PROGRAMS.iter().copied().chain([&hookvisor::HOOKVISOR]).find(|program| program.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Action;
+    use api::{METHODS, Scope};
+    use std::collections::BTreeSet;
+
+    fn all() -> impl Iterator<Item = &'static Program> {
+        PROGRAMS.iter().copied().chain([&hookvisor::HOOKVISOR])
+    }
+
+    #[test]
+    fn commands_are_sorted_and_name_their_methods_parameters() {
+        for program in all() {
+            let key = |index: usize| {
+                let command = &program.commands[index];
+                (command.group().is_none(), command.name)
+            };
+            for index in 1..program.commands.len() {
+                assert!(key(index - 1) < key(index), "{} {}", program.name, key(index).1);
+            }
+            for command in program.commands {
+                let about = format!("{} {}", program.name, command.name);
+                for name in command.arguments.iter().chain(command.rest.as_ref()) {
+                    assert!(command.property(name).is_some(), "{about} {name}");
+                }
+                let optional = |name: &&str| command.property(name).is_some_and(|property| property.optional);
+                assert!(
+                    command.arguments.is_sorted_by_key(optional),
+                    "{about}: optional arguments come last"
+                );
+                assert!(command.description.ends_with('.'), "{about}");
+            }
+            for (alias, target) in program.aliases {
+                let known = program.commands.iter().any(|command| command.name == *target);
+                assert!(known, "{} {alias} {target}", program.name);
+            }
+        }
+    }
+
+    /// What only the command line serves is on the command line.
+    #[test]
+    fn every_method_of_commands_has_its_command() {
+        let called: BTreeSet<(&str, &str)> = all()
+            .flat_map(|program| program.commands)
+            .filter_map(|command| match command.action {
+                Action::Method(method) => Some((method.path, method.verb.as_str())),
+                Action::Local(_) => None,
+            })
+            .collect();
+        for method in METHODS.iter().filter(|method| method.scope != Scope::Api) {
+            assert!(called.contains(&(method.path, method.verb.as_str())), "{} {}", method.verb, method.path);
+        }
+    }
 }

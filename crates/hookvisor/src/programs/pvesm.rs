@@ -41,10 +41,8 @@ fn storages(answer: &Answer<'_>) -> (String, u8) {
             _ => "active",
         };
         let (total, used) = (number("total"), number("used"));
-        let percent = match total {
-            0 => "N/A".to_owned(),
-            total => format!("{:7.2}%", used as f64 * 100.0 / total as f64),
-        };
+        let share = if total > 0 { used as f64 * 100.0 / total as f64 } else { 0.0 };
+        let percent = if number("enabled") == 1 { format!("{share:7.2}%") } else { "N/A".to_owned() };
         let _ = writeln!(
             text,
             "{:<width$} {:>10} {state:>10} {:>15} {:>15} {:>15} {percent:>8}",
@@ -64,13 +62,12 @@ fn list(answer: &Answer<'_>) -> (String, u8) {
     let (volid, size) = (widest("volid").max("Volid".len()), widest("size"));
     let kind = 9;
     let mut text = String::new();
-    let _ =
-        writeln!(text, "{:<volid$} {:<7} {:<kind$} {:>size$} {}", "Volid", "Format", "Type", "Size", "VMID");
+    let _ = writeln!(text, "{:<volid$} {:<7} {:<kind$} {:>size$} VMID", "Volid", "Format", "Type", "Size");
     let owned = rows.iter().filter(|row| row.get("vmid").is_some());
-    let free = rows.iter().filter(|row| row.get("vmid").is_none());
+    let mut free: Vec<_> = rows.iter().filter(|row| row.get("vmid").is_none()).collect();
+    free.sort_by_key(|row| field(row, "format"));
     for row in owned.chain(free) {
-        let _ = writeln!(
-            text,
+        let line = format!(
             "{:<volid$} {:<7} {:<kind$} {:>size$} {}",
             field(row, "volid"),
             field(row, "format"),
@@ -78,6 +75,7 @@ fn list(answer: &Answer<'_>) -> (String, u8) {
             field(row, "size"),
             field(row, "vmid"),
         );
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     (text, 0)
 }

@@ -12,15 +12,15 @@ pub(crate) fn line(record: &Value) -> String {
         Some("stderr") => "err |",
         _ => "    -",
     };
-    let message = message(&record["message"]);
+    // The lines of a message that has several stand below each other.
+    let message = message(&record["message"]).trim_end().replace('\n', &format!("\n{:49}", ""));
     format!("{when}  {:>6} {:<10} {mark} {message}\n", field(record, "vmid"), field(record, "phase"))
 }
 
 /// Text as it is; bytes that are none as an array of numbers, with what is readable of them.
 fn message(value: &Value) -> String {
     let Value::Array(numbers) = value else { return plain(value) };
-    let bytes: Vec<u8> =
-        numbers.iter().filter_map(|number| u8::try_from(number.as_u64()?).ok()).collect();
+    let bytes: Vec<u8> = numbers.iter().filter_map(|number| u8::try_from(number.as_u64()?).ok()).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -92,7 +92,8 @@ fn make(
     let say = |bytes: &[u8]| task.write(bytes);
     let shift = shift(set.contains_key("unprivileged"));
     let storage = params.storage("storage");
-    Completion { context, kind: KIND, vmid, storage, shift, creating: true, say: &say }.all(&mut set, made)?;
+    Completion { context, kind: KIND, vmid, storage, shift, creating: true, say: &say }
+        .all(&mut set, made)?;
     for (key, value) in &set {
         guest::set(config, key, value);
     }
@@ -116,8 +117,9 @@ fn template(context: &Context<'_>, text: &str) -> Result<PathBuf, ApiError> {
     if text.starts_with('/') {
         return Ok(text.into());
     }
-    let volume: VolumeId =
-        text.parse().map_err(|error: model::InvalidVolumeId| ApiError::parameter("ostemplate", &error.to_string()))?;
+    let volume: VolumeId = text
+        .parse()
+        .map_err(|error: model::InvalidVolumeId| ApiError::parameter("ostemplate", &error.to_string()))?;
     Ok(context.storages()?.template(&volume)?.path)
 }
 

@@ -36,8 +36,9 @@ pub static EXEC: Method = Method {
     },
 };
 
-static ENTER_PARAMETERS: &[Property] =
-    &[Property::boolean("keep-env").default("1").describe("Whether the shell gets the caller's environment.")];
+static ENTER_PARAMETERS: &[Property] = &[Property::boolean("keep-env")
+    .default("1")
+    .describe("Whether the shell gets the caller's environment.")];
 
 /// `pct enter`
 pub static ENTER: Method = Method {

@@ -15,10 +15,8 @@ const KIND: GuestKind = GuestKind::Lxc;
 
 const POWER: Permission = Permission::guest(&["VM.PowerMgmt"]);
 
-static START_PARAMETERS: &[Property] = &[
-    Property::boolean("debug").default("0").describe("Has LXC say more while it starts."),
-    SKIPLOCK,
-];
+static START_PARAMETERS: &[Property] =
+    &[Property::boolean("debug").default("0").describe("Has LXC say more while it starts."), SKIPLOCK];
 
 /// `pct start`
 pub static START: Method = Method {

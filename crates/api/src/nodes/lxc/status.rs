@@ -91,7 +91,8 @@ fn status(context: &Context<'_>, vmid: Vmid, config: &GuestConfig) -> Map<String
     let mut put = |key: &str, value: Value| {
         row.insert(key.to_owned(), value);
     };
-    let cpus = main.number("cores").or_else(|| Some(main.get("cpulimit")?.parse::<f64>().ok()?.ceil() as u64));
+    let cpus =
+        main.number("cores").or_else(|| Some(main.get("cpulimit")?.parse::<f64>().ok()?.ceil() as u64));
     let rootfs = main.get("rootfs").and_then(|value| property::parse(value, &ROOTFS).ok());
     let size = rootfs.and_then(|rootfs| rootfs.size("size")).unwrap_or(0);
     put("vmid", json!(vmid.get()));

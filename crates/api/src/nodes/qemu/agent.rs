@@ -151,10 +151,11 @@ fn exec_and_wait(context: &Context<'_>, params: &Params) -> Result<Value, ApiErr
     let pass = params.flag("pass-stdin", false);
     if pass {
         let path = || "/dev/stdin".into();
-        std::io::stdin()
-            .take(1 << 20)
-            .read_to_end(&mut input)
-            .map_err(|source| ApiError::File { what: "unable to read", path: path(), source })?;
+        std::io::stdin().take(1 << 20).read_to_end(&mut input).map_err(|source| ApiError::File {
+            what: "unable to read",
+            path: path(),
+            source,
+        })?;
     }
     let mut agent = open(context, params.vmid())?;
     let pid = agent.exec(&command, pass.then_some(&input))?;
@@ -189,7 +190,8 @@ fn told(execution: &Execution) -> Value {
     for (key, data) in [("out-data", &execution.out_data), ("err-data", &execution.err_data)] {
         data.iter().for_each(|data| put(key, json!(String::from_utf8_lossy(data))));
     }
-    for (key, cut) in [("out-truncated", execution.out_truncated), ("err-truncated", execution.err_truncated)] {
+    for (key, cut) in [("out-truncated", execution.out_truncated), ("err-truncated", execution.err_truncated)]
+    {
         if cut {
             put(key, json!(1));
         }

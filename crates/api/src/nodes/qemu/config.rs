@@ -76,13 +76,11 @@ pub static UPDATE: Method = Method {
     run: |context, params| update::update(KIND, context, params).map(|()| Value::Null),
 };
 
-static UPDATE_TASK_PARAMETERS: &[Property] = &[
-    Property::integer("background_delay")
-        .optional()
-        .min(1)
-        .max(30)
-        .describe("Seconds to wait for the end of the change before its task is named."),
-];
+static UPDATE_TASK_PARAMETERS: &[Property] = &[Property::integer("background_delay")
+    .optional()
+    .min(1)
+    .max(30)
+    .describe("Seconds to wait for the end of the change before its task is named.")];
 
 /// The same change as a task.
 pub static UPDATE_TASK: Method = Method {

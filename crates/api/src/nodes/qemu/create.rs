@@ -6,10 +6,10 @@ use crate::nodes::unsupported;
 use crate::schema::AT_NODE;
 use crate::task::{self, Task};
 use crate::{ApiError, Context, Params, Permission, lifecycle};
+use ::config::Section;
 use ::config::format::is_drive_name;
 use ::config::options::{all, qemu};
 use ::config::property;
-use ::config::Section;
 use model::{GuestKind, Vmid};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,8 +31,16 @@ pub static CREATE: Method = Method {
 };
 
 /// Restores, imports and what needs a cluster.
-const UNSERVED: &[&str] =
-    &["archive", "bwlimit", "force", "ha-managed", "import-working-storage", "live-restore", "pool", "unique"];
+const UNSERVED: &[&str] = &[
+    "archive",
+    "bwlimit",
+    "force",
+    "ha-managed",
+    "import-working-storage",
+    "live-restore",
+    "pool",
+    "unique",
+];
 
 fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     unsupported(params, UNSERVED)?;
@@ -76,8 +84,7 @@ pub(crate) fn start(context: &Context<'_>, task: &Task<'_, '_>, vmid: Vmid) {
 
 /// What every machine has.
 fn add_defaults(main: &mut Section) -> Result<(), ApiError> {
-    let random =
-        |source| ApiError::File { what: "unable to read", path: "/dev/urandom".into(), source };
+    let random = |source| ApiError::File { what: "unable to read", path: "/dev/urandom".into(), source };
     if main.get("boot").is_none_or(str::is_empty) && main.get("bootdisk").is_none() {
         main.set("boot", boot_order(main));
     }
@@ -87,7 +94,10 @@ fn add_defaults(main: &mut Section) -> Result<(), ApiError> {
     if main.get("vmgenid").is_none() && main.get("arch") != Some("aarch64") {
         main.set("vmgenid", fresh::uuid().map_err(random)?);
     }
-    main.set("meta", meta(version(), SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs())));
+    main.set(
+        "meta",
+        meta(version(), SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs())),
+    );
     Ok(())
 }
 
@@ -111,7 +121,8 @@ fn boot_order(main: &Section) -> String {
         .filter_map(|key| main.options.get_key_value(&key))
         .map(|(key, value)| (key.as_str(), is_cdrom(value)))
         .collect();
-    let first = |cdrom: bool| drives.iter().find(|(_, there)| *there == cdrom).map(|(key, _)| (*key).to_owned());
+    let first =
+        |cdrom: bool| drives.iter().find(|(_, there)| *there == cdrom).map(|(key, _)| (*key).to_owned());
     let net = main.indexed("net").next().map(|(index, _)| format!("net{index}"));
     let devices: Vec<String> = [first(false), first(true), net].into_iter().flatten().collect();
     if devices.is_empty() { String::new() } else { format!("order={}", devices.join(";")) }

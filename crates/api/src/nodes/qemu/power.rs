@@ -256,11 +256,8 @@ pub static RESUME: Method = Method {
 /// Something that needs a running machine and no phase.
 fn act(context: &Context<'_>, params: &Params, action: MachineAction) -> Result<Value, ApiError> {
     lifecycle::must_run(context, KIND, params.vmid())?;
-    let request = Request::Machine {
-        user: context.user.clone(),
-        action,
-        skiplock: params.flag("skiplock", false),
-    };
+    let request =
+        Request::Machine { user: context.user.clone(), action, skiplock: params.flag("skiplock", false) };
     lifecycle::ask(context, KIND, params.vmid(), &request)
 }
 
@@ -273,7 +270,7 @@ fn is_paused(context: &Context<'_>, vmid: Vmid) -> bool {
 fn ask_or_rest(
     context: &Context<'_>,
     vmid: Vmid,
-    task: &'static str,
+    kind: &'static str,
     request: &Request,
 ) -> Result<Value, ApiError> {
     if lifecycle::is_kept(context, vmid) {
@@ -282,7 +279,9 @@ fn ask_or_rest(
             answer => return answer,
         }
     }
-    crate::task::run(context, task, &vmid.to_string(), |_| {
+    crate::task::run(context, kind, &vmid.to_string(), |task| {
+        let verb = if kind == "qmstop" { "stop" } else { "shutdown" };
+        context.journal(&format!("{verb} VM {vmid}: {}", task.upid()), Some(vmid));
         if context.store.find(vmid) == Some(KIND) {
             Ok(())
         } else {

@@ -7,10 +7,8 @@ use ::config::schema::Property;
 use model::GuestKind;
 use serde_json::Value;
 
-static PARAMETERS: &[Property] = &[
-    Property::boolean("pretty").default("0").describe("Puts each option on a line of its own."),
-    SNAPSHOT,
-];
+static PARAMETERS: &[Property] =
+    &[Property::boolean("pretty").default("0").describe("Puts each option on a line of its own."), SNAPSHOT];
 
 /// `qm showcmd`
 pub static SHOWCMD: Method = Method {

@@ -15,9 +15,8 @@ const KIND: GuestKind = GuestKind::Qemu;
 
 const FIELDS: &[&str] = &["vmid", "status", "name", "cpus", "maxmem", "maxdisk", "mem", "uptime"];
 
-static LIST_PARAMETERS: &[Property] = &[Property::boolean("full")
-    .optional()
-    .describe("Asks the monitors of running machines for more.")];
+static LIST_PARAMETERS: &[Property] =
+    &[Property::boolean("full").optional().describe("Asks the monitors of running machines for more.")];
 
 /// `qm list`
 pub static LIST: Method = Method {

@@ -10,10 +10,7 @@ use model::{StorageId, VolumeId};
 use serde_json::{Map, Value, json};
 
 static LIST_PARAMETERS: &[Property] = &[
-    Property::string("content")
-        .optional()
-        .format(Format::Content)
-        .describe("Only volumes of this kind."),
+    Property::string("content").optional().format(Format::Content).describe("Only volumes of this kind."),
     VMID.optional(),
 ];
 
@@ -158,7 +155,8 @@ fn free(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let volume = volume(params)?;
     let storages = context.storages()?;
     let owner = storages.path(&volume)?.owner;
-    let id = owner.map_or_else(|| volume.storage().to_string(), |vmid| format!("{vmid}@{}", volume.storage()));
+    let id =
+        owner.map_or_else(|| volume.storage().to_string(), |vmid| format!("{vmid}@{}", volume.storage()));
     task::run(context, "imgdel", &id, |task| {
         match storages.free(&volume)? {
             Freed::Removed => task.say(&format!("Removed volume '{volume}'")),
@@ -173,7 +171,10 @@ fn free(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
 
 fn storage(params: &Params) -> Result<StorageId, ApiError> {
     params.storage("storage").ok_or_else(|| {
-        ApiError::from(Refusal::Unparsable { what: "storage ID", value: params.text("storage").unwrap_or_default().to_owned() })
+        ApiError::from(Refusal::Unparsable {
+            what: "storage ID",
+            value: params.text("storage").unwrap_or_default().to_owned(),
+        })
     })
 }
 
@@ -184,16 +185,23 @@ fn volume(params: &Params) -> Result<VolumeId, ApiError> {
         (false, Some(storage)) => format!("{storage}:{text}"),
         _ => text.to_owned(),
     };
-    full.parse().map_err(|error: model::InvalidVolumeId| ApiError::parameter("volume", &format!("invalid format - {error}\n")))
+    full.parse().map_err(|error: model::InvalidVolumeId| {
+        ApiError::parameter("volume", &format!("invalid format - {error}\n"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn sizes_are_kibibytes_unless_they_say_otherwise() {
-        for (text, want) in
-            [("4", Some(4096)), ("4M", Some(4 << 20)), ("4G", Some(4 << 30)), ("4K", None), ("", None), ("G", None)]
-        {
+        for (text, want) in [
+            ("4", Some(4096)),
+            ("4M", Some(4 << 20)),
+            ("4G", Some(4 << 30)),
+            ("4K", None),
+            ("", None),
+            ("G", None),
+        ] {
             assert_eq!(super::size(text), want, "{text}");
         }
     }
