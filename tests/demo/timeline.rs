@@ -15,7 +15,7 @@ pub(crate) fn print(records: &[Record]) {
         let seconds = time(record).map_or(0.0, |time| time.saturating_sub(begin) as f64 / 1e6);
         let kind = if text(record, "GUEST_KIND") == "lxc" { "CT" } else { "VM" };
         let guest = format!("{kind} {}", text(record, "GUEST_VMID"));
-        println!("{seconds:>10.3}  {guest:<6}  {phase:<10}  {}", what(record));
+        println!("{seconds:>10.3}  {guest:<6}  {phase:<10}  {}", what(record, &guest, &phase));
     }
 }
 
@@ -26,12 +26,15 @@ fn time(record: &Record) -> Option<u64> {
         .find_map(|field| text(record, field).parse().ok())
 }
 
-fn what(record: &Record) -> String {
+/// The message, less what the columns before it say.
+fn what(record: &Record, guest: &str, phase: &str) -> String {
     let message = text(record, "MESSAGE");
     match text(record, "HOOK_STREAM").as_str() {
         "stdout" => format!("  | {message}"),
         "stderr" => format!("  ! {message}"),
-        // The columns before say which guest and which phase.
-        _ => message.split_once(": ").map_or(message.clone(), |(_, rest)| rest.to_owned()),
+        _ => {
+            let rest = message.strip_prefix(guest).unwrap_or(&message).trim_start_matches([':', ' ']);
+            rest.strip_prefix(phase).unwrap_or(rest).trim_start().to_owned()
+        }
     }
 }
