@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long a killed script is waited for: one that the kernel does not let go is left to it.
 const LAST: Duration = Duration::from_secs(5);
 
+/// How long what is left in a script's outputs may take to be taken.
+const REST: Duration = Duration::from_secs(5);
+
 /// A hookscript that runs.
 pub(crate) struct ActiveHook {
     pub(crate) phase: Phase,
@@ -32,6 +35,8 @@ pub(crate) struct ActiveHook {
     ended: Option<Option<Ended>>,
     began: Instant,
     ending: Option<(Instant, u8)>,
+    /// Whether it may have printed more than has been taken.
+    more: bool,
 }
 
 /// The process behind it.
@@ -41,8 +46,8 @@ enum Body {
 }
 
 impl ActiveHook {
-    /// What to wait for.
-    pub(crate) fn sources<'a>(&'a self, sources: &mut Vec<(BorrowedFd<'a>, PollFlags)>) {
+    /// What to wait for; its outputs only where they can be taken.
+    pub(crate) fn sources<'a>(&'a self, outputs: bool, sources: &mut Vec<(BorrowedFd<'a>, PollFlags)>) {
         match &self.running {
             Body::Own(running) => {
                 sources.push((running.child.pidfd(), PollFlags::IN));
@@ -52,9 +57,8 @@ impl ActiveHook {
             }
             Body::Adopted(pidfd) => sources.extend(pidfd.as_ref().map(|fd| (fd.as_fd(), PollFlags::IN))),
         }
-        sources.extend(
-            self.piped.iter().filter(|piped| !piped.is_closed()).map(|piped| (piped.fd(), PollFlags::IN)),
-        );
+        let open = self.piped.iter().filter(|piped| outputs && !piped.is_closed());
+        sources.extend(open.map(|piped| (piped.fd(), PollFlags::IN)));
     }
 
     /// Looks at everything that may have happened.
@@ -80,9 +84,8 @@ impl ActiveHook {
                 self.ended = Some(told);
             }
         }
-        for piped in &mut self.piped {
-            piped.pump(sinks);
-        }
+        let [out, err] = &mut self.piped;
+        self.more = out.pump(sinks) | err.pump(sinks);
     }
 
     fn announce(&mut self, sinks: &mut Sinks<'_>) {
@@ -156,6 +159,7 @@ impl Keeper {
                     ended: None,
                     began,
                     ending: None,
+                    more: false,
                 });
                 Some(self.see_through(stoppable))
             }
@@ -246,6 +250,7 @@ impl Keeper {
             ended: None,
             began: Instant::now(),
             ending: None,
+            more: false,
         });
         self.see_through(false)
     }
@@ -277,11 +282,11 @@ impl Keeper {
             let deadline = hook.ending.map(|(deadline, _)| deadline);
             self.wait_for(deadline);
         }
+        self.take_the_rest();
         let Some(mut hook) = self.hook.take() else {
             return HookEnd { outcome: Outcome::Unknown, error: None };
         };
         let scene = self.scene();
-        hook.attend(&mut self.sinks(&scene));
         let cut = hook.piped.iter_mut().map(|piped| piped.finish(&mut self.sinks(&scene))).sum();
         let left = hook.process.map(|process| left_behind(process.pid)).unwrap_or_default();
         let path = match &hook.started {
@@ -310,6 +315,20 @@ impl Keeper {
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
         self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
         self.finish(phase, &script, outcome, cause, took, cut, left)
+    }
+
+    /// Takes what a script that has ended left in its outputs. Children of it may go on printing, so there is a limit.
+    fn take_the_rest(&mut self) {
+        let deadline = Instant::now() + REST;
+        loop {
+            self.attend();
+            if self.hook.as_ref().is_none_or(|hook| !hook.more) || Instant::now() >= deadline {
+                return;
+            }
+            if self.journal.pause().is_some() {
+                self.wait_for(Some(deadline));
+            }
+        }
     }
 
     /// A phase whose script could not even be forked for.

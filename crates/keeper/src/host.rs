@@ -238,7 +238,7 @@ impl Keeper {
             self.attend();
             if let Some(gone) = self.machine.gone() {
                 return Ended::Gone(
-                    if ended_as_asked(&gone) { request.cause } else { gone.cause },
+                    if ended_as_asked(self.kind, &gone) { request.cause } else { gone.cause },
                     gone.detail,
                 );
             }
@@ -318,8 +318,13 @@ impl Keeper {
 }
 
 /// Whether the guest went the way it goes when it is asked to.
-fn ended_as_asked(gone: &Gone) -> bool {
-    matches!(gone.cause, StopCause::GuestPoweroff | StopCause::GuestReboot) || gone.restart
+fn ended_as_asked(kind: GuestKind, gone: &Gone) -> bool {
+    match gone.cause {
+        StopCause::GuestPoweroff | StopCause::GuestReboot => true,
+        // Some kernels do not tell how a container ended that another keeper started. It was asked to, and it did.
+        StopCause::Unknown => kind == GuestKind::Lxc,
+        _ => false,
+    }
 }
 
 /// The time for a virtual machine's shutdown that its configuration gives (lifecycle.md 2.3): containers have none.

@@ -12,6 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// How much is read of one output before others get their turn, in bytes.
 const TURN: usize = 256 * 1024;
 
+/// How much is read at once: so little that what the journal has yet to take cannot outgrow its queue by the shortest lines.
+const BITE: usize = 1024;
+
 /// Where output goes.
 pub(crate) struct Sinks<'a> {
     pub(crate) ledger: Option<&'a Ledger>,
@@ -66,21 +69,24 @@ impl Piped {
         !self.closed && !self.unheld
     }
 
-    /// Passes on what is there, but not for ever.
-    pub(crate) fn pump(&mut self, sinks: &mut Sinks<'_>) {
-        let mut buffer = [0; 16 * 1024];
+    /// Passes on what is there, but not for ever, and not while the journal is behind. Returns whether there may be more.
+    pub(crate) fn pump(&mut self, sinks: &mut Sinks<'_>) -> bool {
+        let mut buffer = [0; BITE];
         let mut taken = 0;
-        while !self.closed && taken < TURN {
+        while !self.closed {
+            if taken >= TURN || sinks.journal.pause().is_some() {
+                return true;
+            }
             match self.reader.read(&mut buffer) {
                 Read::Bytes(count) => {
                     self.unheld = false;
                     taken += count;
                     self.take(&buffer[..count], sinks);
                 }
-                Read::Nothing => return,
+                Read::Nothing => return false,
                 Read::Unheld => {
                     self.unheld = true;
-                    return;
+                    return false;
                 }
                 Read::Closed => {
                     self.closed = true;
@@ -88,6 +94,7 @@ impl Piped {
                 }
             }
         }
+        false
     }
 
     fn take(&mut self, bytes: &[u8], sinks: &mut Sinks<'_>) {

@@ -56,14 +56,17 @@ impl Keeper {
             let wants = if client.wants_to_write() { readable | PollFlags::OUT } else { readable };
             sources.push((client.fd(), wants));
         }
+        // What scripts print waits in their pipes while the journal is behind.
+        let pause = self.journal.pause();
         if let Some(hook) = &self.hook {
-            hook.sources(&mut sources);
+            hook.sources(pause.is_none(), &mut sources);
         }
-        sources.extend(self.lingering.iter().map(|piped| (piped.fd(), readable)));
+        sources.extend(self.lingering.iter().filter(|_| pause.is_none()).map(|piped| (piped.fd(), readable)));
         self.machine.sources(&mut sources);
         sources.extend(self.journal.pending_fd().map(|fd| (fd, PollFlags::OUT)));
-        let retry = self.journal.retry_in().map(|wait| Instant::now() + wait);
-        let until = deadline.into_iter().chain(retry).chain(self.machine.wake()).min();
+        let journal =
+            [self.journal.retry_in(), pause].into_iter().flatten().map(|wait| Instant::now() + wait);
+        let until = deadline.into_iter().chain(journal).chain(self.machine.wake()).min();
         wait(&sources, until.map(|until| until.saturating_duration_since(Instant::now())));
     }
 
