@@ -21,7 +21,7 @@ pub trait Output {
 pub enum Origin {
     /// A command, with the name that it is known by in the journal. A task is waited for.
     Command(&'static str),
-    /// A server.
+    /// A server, from a worker process of its own: a task is carried out in the process that calls.
     Server,
 }
 

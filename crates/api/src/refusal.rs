@@ -139,3 +139,46 @@ pub enum Refusal {
     #[error("{0}")]
     Missing(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ApiError;
+
+    /// Clients match on these texts.
+    #[test]
+    fn texts_are_those_that_clients_match_on() {
+        let vmid: Vmid = "100".parse().unwrap();
+        let [vm, ct] = GuestKind::ALL;
+        let node = || "pve1".parse().unwrap();
+        for (refusal, text) in [
+            (Refusal::NotRunning { kind: vm, vmid }, "VM 100 not running"),
+            (Refusal::NotRunning { kind: ct, vmid }, "CT 100 not running"),
+            (Refusal::NoReboot(vmid), "VM 100 not running"),
+            (Refusal::AlreadyRunning { kind: ct, vmid }, "CT 100 already running"),
+            (Refusal::ContainerNotRunning(vmid), "container '100' not running!"),
+            (Refusal::Locked { kind: vm, lock: "backup".into() }, "VM is locked (backup)"),
+            (Refusal::Locked { kind: ct, lock: "backup".into() }, "CT is locked (backup)"),
+            (
+                Refusal::NoVmHere { vmid, node: node() },
+                "unable to find configuration file for VM 100 on node 'pve1'",
+            ),
+            (Refusal::Paused, "VM is paused - cannot shutdown"),
+            (Refusal::VmRuns(vmid), "VM 100 is running - destroy failed"),
+            (Refusal::ContainerRuns(vmid), "unable to destroy CT 100 - container is running"),
+            (Refusal::Protected { kind: vm, vmid }, "can't remove VM 100 - protection mode enabled"),
+            (Refusal::NoOptions, "no options specified"),
+            (Refusal::VmDigest, "checksum mismatch (file change by other user?)"),
+            (Refusal::CtDigest, "detected modified configuration - file changed by other user? Try again."),
+            (Refusal::RootOnly("hookscript".into()), "only root can set 'hookscript' config"),
+        ] {
+            let error = ApiError::from(refusal);
+            assert_eq!((error.told().as_str(), error.manner().status), (text, 500));
+        }
+        let denied = ApiError::Denied("changing the hookscript is only allowed for root@pam".into());
+        assert_eq!(
+            denied.printed(),
+            "403 Permission check failed (changing the hookscript is only allowed for root@pam)\n"
+        );
+    }
+}

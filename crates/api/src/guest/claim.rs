@@ -24,9 +24,9 @@ impl<'a, 'o> Claim<'a, 'o> {
         Ok(Self { context, lock })
     }
 
-    /// Makes the guest.
+    /// Makes the guest, and gives its lock back.
     pub(crate) fn fill(
-        &self,
+        self,
         make: impl FnOnce(&mut GuestConfig, &mut Made) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
         let mut config = GuestConfig::new(self.lock.kind());
