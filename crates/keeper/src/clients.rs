@@ -12,8 +12,11 @@ use std::time::{Duration, Instant};
 /// The longest request that is read, in bytes.
 const MAX_REQUEST: usize = 64 * 1024;
 
-/// How much a client may leave unread before output is left out for it, in bytes.
+/// How much a client may leave unread before output is left out for it, in bytes. From half of it on scripts wait for it.
 const MAX_BEHIND: usize = 1 << 20;
+
+/// How long scripts wait for a client that takes nothing.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// Which connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +32,8 @@ pub(crate) struct Client {
     output: VecDeque<u8>,
     skipped: bool,
     gone: bool,
+    /// When it last took something while there was something to take.
+    took: Instant,
 }
 
 /// All connections.
@@ -60,7 +65,16 @@ impl Clients {
         self.last += 1;
         let id = ClientId(self.last);
         let (input, output) = (Vec::new(), VecDeque::new());
-        self.all.push(Client { id, pid, stream, input, output, skipped: false, gone: false });
+        self.all.push(Client {
+            id,
+            pid,
+            stream,
+            input,
+            output,
+            skipped: false,
+            gone: false,
+            took: Instant::now(),
+        });
         id
     }
 
@@ -97,6 +111,12 @@ impl Clients {
                 client.flush();
             }
         }
+    }
+
+    /// How long to leave outputs unread for clients that are behind, at most; none where nobody is, or is stuck.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        let behind = self.all.iter().filter(|client| !self.held && client.output.len() > MAX_BEHIND / 2);
+        behind.map(|client| STUCK.saturating_sub(client.took.elapsed())).filter(|left| !left.is_zero()).max()
     }
 
     /// Keeps replies back from now on.
@@ -158,6 +178,9 @@ impl Client {
     }
 
     fn push(&mut self, bytes: &[u8]) {
+        if self.output.is_empty() {
+            self.took = Instant::now();
+        }
         self.output.extend(bytes);
     }
 
@@ -165,7 +188,10 @@ impl Client {
         while !self.gone && !self.output.is_empty() {
             let (front, _) = self.output.as_slices();
             match rustix::net::send(&self.stream, front, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-                Ok(count) => drop(self.output.drain(..count)),
+                Ok(count) => {
+                    drop(self.output.drain(..count));
+                    self.took = Instant::now();
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
                 Err(_) => self.gone = true,

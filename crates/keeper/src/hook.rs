@@ -325,7 +325,7 @@ impl Keeper {
             if self.hook.as_ref().is_none_or(|hook| !hook.more) || Instant::now() >= deadline {
                 return;
             }
-            if self.journal.pause().is_some() {
+            if self.pause().is_some() {
                 self.wait_for(Some(deadline));
             }
         }

@@ -69,12 +69,12 @@ impl Piped {
         !self.closed && !self.unheld
     }
 
-    /// Passes on what is there, but not for ever, and not while the journal is behind. Returns whether there may be more.
+    /// Passes on what is there, but not for ever, and not while the journal or a client is behind. Returns whether there may be more.
     pub(crate) fn pump(&mut self, sinks: &mut Sinks<'_>) -> bool {
         let mut buffer = [0; BITE];
         let mut taken = 0;
         while !self.closed {
-            if taken >= TURN || sinks.journal.pause().is_some() {
+            if taken >= TURN || sinks.journal.pause().is_some() || sinks.clients.pause().is_some() {
                 return true;
             }
             match self.reader.read(&mut buffer) {

@@ -56,8 +56,7 @@ impl Keeper {
             let wants = if client.wants_to_write() { readable | PollFlags::OUT } else { readable };
             sources.push((client.fd(), wants));
         }
-        // What scripts print waits in their pipes while the journal is behind.
-        let pause = self.journal.pause();
+        let pause = self.pause();
         if let Some(hook) = &self.hook {
             hook.sources(pause.is_none(), &mut sources);
         }
@@ -68,6 +67,11 @@ impl Keeper {
             [self.journal.retry_in(), pause].into_iter().flatten().map(|wait| Instant::now() + wait);
         let until = deadline.into_iter().chain(journal).chain(self.machine.wake()).min();
         wait(&sources, until.map(|until| until.saturating_duration_since(Instant::now())));
+    }
+
+    /// How long what scripts print waits in their pipes, at most: while the journal or a client is behind.
+    pub(crate) fn pause(&self) -> Option<std::time::Duration> {
+        self.journal.pause().into_iter().chain(self.clients.pause()).max()
     }
 
     fn accept(&mut self) {
