@@ -125,10 +125,11 @@ fn closing_line(line: &str) -> Option<(u64, u64, u64)> {
     Some((number("passed")?, number("failed")?, number("ignored")?))
 }
 
-/// The name and the reason in `test NAME ... ignored, REASON`.
+/// The name and the reason in `test NAME ... ignored, REASON`, or in `test NAME: skipped: REASON ... ignored`.
 fn ignored_line(line: &str) -> Option<(String, String)> {
     let (name, reason) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
-    Some((name.trim().to_owned(), reason.trim_start_matches(", ").to_owned()))
+    let (name, reason) = name.split_once(": skipped: ").unwrap_or((name, reason.trim_start_matches(", ")));
+    Some((name.trim().to_owned(), reason.trim().to_owned()))
 }
 
 fn end_to_end(tally: &mut Tally, filter: Option<&str>) -> Result<(), String> {
@@ -231,5 +232,10 @@ mod tests {
         assert_eq!(closing_line("running 3 tests"), None);
         let line = "test net::bridge ... ignored, needs a bridge";
         assert_eq!(ignored_line(line), Some(("net::bridge".to_owned(), "needs a bridge".to_owned())));
+        let line = "test start rate: skipped: needs a kernel that polices     ... ignored";
+        assert_eq!(
+            ignored_line(line),
+            Some(("start rate".to_owned(), "needs a kernel that polices".to_owned()))
+        );
     }
 }
