@@ -10,7 +10,7 @@ pub struct InvalidNewline {
     pub key: String,
 }
 
-/// Whether what [`print`] makes of a configuration reads back as it is: no key or value has a line break.
+/// Whether what [`print()`] makes of a configuration reads back as it is: no key or value has a line break.
 ///
 /// # Errors
 /// The first option that has one.
