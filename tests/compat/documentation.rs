@@ -4,20 +4,20 @@
 //! only `…` for any number of lines. `$ cargo xtask …` is run by `cargo xtask test` itself.
 
 use e2e::output::run;
-use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
+use e2e::suite::{BUSYBOX, LXC, Need, QEMU, Test};
 use e2e::transcript::line_matches;
 use e2e::{Behaviour, Host, Kind, tests};
 use std::fs;
 use std::path::Path;
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests!(once [QEMU, LXC, BUSYBOX]: the_pages_are_true)
+    tests!(bare [Need::Root, Need::Journald, QEMU, LXC, BUSYBOX]: the_pages_are_true)
 }
 
 /// The root that the pages use.
 const PLACE: &str = "/srv/try";
 
-fn the_pages_are_true(host: &Host) {
+fn the_pages_are_true() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut pages = vec![top.join("README.md")];
     let book = fs::read_dir(top.join("docs")).expect("the book").flatten().map(|entry| entry.path());
@@ -31,7 +31,6 @@ fn the_pages_are_true(host: &Host) {
             continue;
         }
         let host = Host::bare();
-        // What a page takes for granted: the images that the tour uses.
         wrong.push_str(&play(&host, &page, &steps));
         if let Err(left) = host.finish() {
             wrong.push_str(&format!("{}: {left}\n", page.display()));
