@@ -84,6 +84,10 @@ impl ActiveHook {
                 self.ended = Some(told);
             }
         }
+        // Nothing is printed before the script runs, and its begin goes on record before what it prints.
+        if matches!(self.running, Body::Own(_)) && self.started == Started::NotYet {
+            return;
+        }
         let [out, err] = &mut self.piped;
         self.more = out.pump(sinks) | err.pump(sinks);
     }
