@@ -113,12 +113,12 @@ fn find(given: &str, known: &dyn Options) -> Result<Known, String> {
 }
 
 impl Split {
-    /// Gives `needed` arguments their due: a word that was taken as a flag's value though it is no truth value is an
-    /// argument where one is missing (`qm start --skiplock 100`).
-    pub(crate) fn settle(&mut self, needed: usize, is_truth: impl Fn(&str) -> bool) {
+    /// Gives the arguments their due, of which there may be `most`: a word that was taken as a flag's value though it
+    /// is no truth value is an argument where there is room for one (`qm start --skiplock 100`).
+    pub(crate) fn settle(&mut self, most: usize, is_truth: impl Fn(&str) -> bool) {
         let mut moved = 0;
         for doubtful in std::mem::take(&mut self.doubtful) {
-            if self.arguments.len() >= needed || is_truth(&doubtful.word) {
+            if self.arguments.len() >= most || is_truth(&doubtful.word) {
                 continue;
             }
             if let Some((_, values)) = self.options.iter_mut().find(|(name, _)| *name == doubtful.option) {

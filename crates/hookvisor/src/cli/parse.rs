@@ -149,8 +149,7 @@ fn options(command: &Command, words: &[String]) -> Result<Filled, String> {
         format!("{lines}400 unable to parse option\n")
     })?;
     let required = |name: &&&str| command.property(name).is_some_and(|property| !property.optional);
-    let needed = command.arguments.iter().filter(required).count();
-    split.settle(needed, |word| config::text::parse_boolean(word).is_some());
+    split.settle(command.arguments.len(), |word| config::text::parse_boolean(word).is_some());
     let mut arguments = split.arguments.into_iter();
     let mut given = Vec::new();
     for name in command.arguments {
@@ -241,6 +240,7 @@ mod tests {
             ),
             ("pvesm alloc local 100 x 4M", "alloc storage=local vmid=100 filename=x size=4M"),
             ("hookvisor log -f", "log follow=1"),
+            ("hookvisor log -f 100", "log vmid=100 follow=1"),
             ("hookvisor log 100 --phase pre-start", "log vmid=100 phase=pre-start"),
             ("hookvisor hooks history 100 --output-format json", "hooks history vmid=100"),
             ("hookvisor init --node pve1 --fix", "init node=pve1 fix=1"),
