@@ -165,6 +165,10 @@ impl Host for Keeper {
     fn answer_stop(&mut self, result: Result<(), String>) -> Result<(), Infallible> {
         self.end_tasks(Purpose::Stop, &result);
         self.end_tasks(Purpose::Shutdown, &result);
+        // A reboot that succeeds goes on with the next start.
+        if result.is_err() {
+            self.end_tasks(Purpose::Reboot, &result);
+        }
         Ok(())
     }
 }
@@ -244,7 +248,9 @@ impl Keeper {
             }
             if let Some(at) = self.pending.iter().position(|request| request.hard) {
                 let overruling = self.pending.remove(at);
-                self.end_tasks(Purpose::Shutdown, &Err("received interrupt".to_owned()));
+                let interrupted = Err("received interrupt".to_owned());
+                self.end_tasks(Purpose::Shutdown, &interrupted);
+                self.end_tasks(Purpose::Reboot, &interrupted);
                 self.note(&Event::Note { text: "the shutdown is overruled by a stop".to_owned() });
                 let cause = overruling.map_or(StopCause::Stop, |request| request.cause);
                 return self.end_hard(cause, None);

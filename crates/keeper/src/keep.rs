@@ -20,7 +20,7 @@ use store::ConfigStore;
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long what is not sent yet is waited for at the end.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Keeps a guest: the whole life of the process. `first` is the connection of whoever asked for it.
 ///
@@ -52,11 +52,7 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
     };
     match over {
         Ok(Some(keeper)) => {
-            let next = leave(keeper, lock);
-            if let Some(next) = next {
-                // Born by a client of its own that nobody waits for.
-                let _ = crate::client::start(&layout, next, &mut |_| {});
-            }
+            keeper.leave(lock);
             0
         }
         Ok(None) | Err(()) => 1,
@@ -396,74 +392,8 @@ impl Keeper {
         self.stage = "over";
         self.recovered();
         if cause == Some(StopCause::Reboot) {
-            self.next_start = Some(StartRequest {
-                kind: self.kind,
-                vmid: self.vmid,
-                user: self.user.clone(),
-                reason: StartReason::Reboot,
-                skiplock: false,
-                timeout: None,
-                task: None,
-            });
+            self.next_start = Some(self.start_after_reboot());
         }
-    }
-}
-
-/// Files the record away, gives up lock and socket, and lets everybody take what is left for them.
-fn leave(mut keeper: Keeper, lock: File) -> Option<StartRequest> {
-    let next = keeper.next_start.take();
-    let folder = keeper.layout.run_guest(keeper.vmid);
-    let history = keeper.layout.history(keeper.vmid).join(format!("{}.jsonl", keeper.run));
-    let Keeper {
-        ledger, mut clients, mut journal, lingering, listener, layout, vmid, run, kind, name, ..
-    } = keeper;
-    drop(listener);
-    let _ = std::fs::remove_file(layout.control_socket(vmid));
-    if let Err(error) = ledger.finish(&history) {
-        let text = format!("cannot file the record of the run away as '{}': {error}", history.display());
-        journal.send(record::journal::Entry::new(
-            record::journal::Priority::Error,
-            record::journal::IDENTIFIER,
-            text,
-        ));
-    }
-    if lingering.is_empty() {
-        let _ = std::fs::remove_dir_all(&folder);
-    }
-    drop(lock);
-    // Whoever hears of the end finds the guest free.
-    clients.let_go();
-    clients.drain(LAST_WORDS);
-    drop(clients);
-    let scene = record::journal::Scene { vmid, kind, name, run, task: None };
-    if next.is_none() {
-        linger(lingering, &mut journal, &scene);
-    }
-    journal.close(LAST_WORDS);
-    next
-}
-
-/// Records what children of ended hookscripts still print, until the last one closes its outputs.
-fn linger(mut lingering: Vec<crate::stream::Piped>, journal: &mut Journal, scene: &record::journal::Scene) {
-    let (mut tasks, mut clients) = (Tasks::default(), Clients::default());
-    while !lingering.is_empty() {
-        for piped in &mut lingering {
-            let mut sinks = crate::stream::Sinks {
-                ledger: None,
-                journal,
-                tasks: &mut tasks,
-                clients: &mut clients,
-                scene: Some(scene),
-            };
-            piped.pump(&mut sinks);
-        }
-        lingering.retain(|piped| !piped.is_closed());
-        let sources: Vec<_> =
-            lingering.iter().map(|piped| (piped.fd(), rustix::event::PollFlags::IN)).collect();
-        if !sources.is_empty() {
-            crate::turn::wait(&sources, journal.retry_in());
-        }
-        journal.flush();
     }
 }
 

@@ -11,6 +11,7 @@ mod hook;
 mod host;
 mod keep;
 mod keeper;
+mod leave;
 mod machine;
 mod protocol;
 mod requests;

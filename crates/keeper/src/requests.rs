@@ -103,7 +103,11 @@ impl Keeper {
         mut stop: StopRequest,
         from_hook: bool,
     ) {
-        let purpose = if stop.hard { Purpose::Stop } else { Purpose::Shutdown };
+        let purpose = match (stop.hard, stop.cause, self.kind) {
+            (true, ..) => Purpose::Stop,
+            (false, StopCause::Reboot, GuestKind::Lxc) => Purpose::Reboot,
+            (false, ..) => Purpose::Shutdown,
+        };
         let task = self.begin_task(action, purpose, user, (!from_hook).then_some(client));
         match &task {
             Ok(upid) => stop.task = Some(upid.clone()),

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Shutdown,
     /// The guest's end.
     Stop,
+    /// A container's end and its next start, in one task.
+    Reboot,
     /// Something at once.
     Other,
 }
@@ -46,7 +48,9 @@ impl Tasks {
     ) -> Result<Upid, TaskError> {
         // A stop is carried out even where nothing can be written.
         let log = match purpose {
-            Purpose::Stop | Purpose::Shutdown => TaskLog::create_anyway(layout, node, kind, id, user)?.0,
+            Purpose::Stop | Purpose::Shutdown | Purpose::Reboot => {
+                TaskLog::create_anyway(layout, node, kind, id, user)?.0
+            }
             Purpose::Start | Purpose::Other => TaskLog::create(layout, node, kind, id, user)?,
         };
         let upid = log.upid().clone();
@@ -68,6 +72,13 @@ impl Tasks {
         let log = TaskLog::adopt(layout, &upid)?;
         self.open.push(Open { upid: upid.clone(), purpose, log, client: Some(client) });
         Ok(upid)
+    }
+
+    /// Gives a task away to whoever goes on with it: its id and who is told of it.
+    pub(crate) fn hand_over(&mut self, purpose: Purpose) -> Option<(Upid, Option<ClientId>)> {
+        let at = self.open.iter().position(|task| task.purpose == purpose)?;
+        let task = self.open.remove(at);
+        Some((task.upid, task.client))
     }
 
     /// The task that stands for what goes on now: the newest.

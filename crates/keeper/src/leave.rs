@@ -1,0 +1,96 @@
+//! The end of a keeper: the run is over, and what is left of it is put in order.
+
+use crate::clients::Clients;
+use crate::keep::LAST_WORDS;
+use crate::keeper::Keeper;
+use crate::protocol::{Reply, StartRequest};
+use crate::stream::{Piped, Sinks};
+use crate::tasks::{Purpose, Tasks};
+use model::StartReason;
+use record::Journal;
+use record::journal::{Entry, IDENTIFIER, Priority, Scene};
+use rustix::event::PollFlags;
+use std::fs::File;
+
+impl Keeper {
+    /// The second half of a reboot.
+    pub(crate) fn start_after_reboot(&self) -> StartRequest {
+        StartRequest {
+            kind: self.kind,
+            vmid: self.vmid,
+            user: self.user.clone(),
+            reason: StartReason::Reboot,
+            skiplock: false,
+            timeout: None,
+            task: None,
+        }
+    }
+
+    /// Files the record away, gives up lock and socket, lets everybody take what is left for them, and bears the keeper of
+    /// a start that follows.
+    pub(crate) fn leave(mut self, lock: File) {
+        let next = self.next_start.take();
+        let scene = Scene { task: None, ..self.scene() };
+        let folder = self.layout.run_guest(self.vmid);
+        let history = self.layout.history(self.vmid).join(format!("{}.jsonl", self.run));
+        let Self { ledger, mut clients, mut tasks, mut journal, lingering, listener, layout, vmid, .. } =
+            self;
+        drop(listener);
+        let _ = std::fs::remove_file(layout.control_socket(vmid));
+        if let Err(error) = ledger.finish(&history) {
+            let text = format!("cannot file the record of the run away as '{}': {error}", history.display());
+            journal.send(Entry::new(Priority::Error, IDENTIFIER, text));
+        }
+        if lingering.is_empty() {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        drop(lock);
+        // Whoever hears of the end finds the guest free.
+        clients.let_go();
+        if let Some(mut next) = next {
+            journal.flush();
+            let (task, client) = tasks.hand_over(Purpose::Reboot).unzip();
+            let client = client.flatten();
+            // Others that asked for the same reboot have had theirs.
+            tasks.end(Purpose::Reboot, &Ok(()), &mut clients);
+            next.task = task;
+            let mut relay = |bytes: &[u8]| {
+                if let Some(client) = client {
+                    clients.reply(client, &Reply::Output { text: bytes.into() });
+                }
+            };
+            // The keeper that is born lives by itself; here its start is only watched.
+            let result = crate::client::start(&layout, next, &mut relay);
+            let error = match result {
+                Ok(result) => result.status.err(),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(client) = client {
+                clients.reply(client, &Reply::Done { error });
+            }
+        }
+        clients.drain(LAST_WORDS);
+        drop(clients);
+        linger(lingering, &mut journal, &scene);
+        journal.close(LAST_WORDS);
+    }
+}
+
+/// Records what children of ended hookscripts still print, until the last one closes its outputs.
+fn linger(mut lingering: Vec<Piped>, journal: &mut Journal, scene: &Scene) {
+    let (mut tasks, mut clients) = (Tasks::default(), Clients::default());
+    while !lingering.is_empty() {
+        for piped in &mut lingering {
+            let (tasks, clients) = (&mut tasks, &mut clients);
+            piped.pump(&mut Sinks { ledger: None, journal, tasks, clients, scene: Some(scene) });
+        }
+        lingering.retain(|piped| !piped.is_closed());
+        let pause = journal.pause();
+        let open = lingering.iter().filter(|_| pause.is_none());
+        let sources: Vec<_> = open.map(|piped| (piped.fd(), PollFlags::IN)).collect();
+        if !lingering.is_empty() {
+            crate::turn::wait(&sources, journal.retry_in().into_iter().chain(pause).min());
+        }
+        journal.flush();
+    }
+}
