@@ -60,16 +60,14 @@ fn used_volumes(config: &GuestConfig) -> Vec<VolumeId> {
 
 /// Puts descriptors where a program expects them: nothing to read, its outputs, and these at their numbers.
 fn place(outputs: &Outputs, fds: &[(OwnedFd, i32)]) -> io::Result<()> {
+    // First out of the way of every number that is about to be taken; what was there is closed before that.
+    let high = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(&fd, 200);
     let [stdout, stderr] = outputs.writers()?;
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
-    // First out of the way of every number that is about to be taken.
-    let high = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, 200);
-    let moved: Vec<(OwnedFd, i32)> =
-        fds.iter().map(|(fd, number)| Ok((high(fd.as_fd())?, *number))).collect::<io::Result<_>>()?;
-    let (null, stdout, stderr) = (high(null.as_fd())?, high(stdout.as_fd())?, high(stderr.as_fd())?);
-    process::place_fd(&null, 0)?;
-    process::place_fd(&stdout, 1)?;
-    process::place_fd(&stderr, 2)?;
+    let mut moved = vec![(high(null)?, 0), (high(stdout)?, 1), (high(stderr)?, 2)];
+    for (fd, number) in fds {
+        moved.push((rustix::io::fcntl_dupfd_cloexec(fd, 200)?, *number));
+    }
     for (fd, number) in &moved {
         process::place_fd(fd, *number)?;
     }
