@@ -15,7 +15,8 @@ pub(crate) fn start(
     timeout: Option<u64>,
 ) -> Result<Value, ApiError> {
     let user = context.user.clone();
-    let request = StartRequest { kind, vmid, user, reason: StartReason::User, skiplock, timeout, task: None };
+    let request =
+        StartRequest { skiplock, timeout, ..StartRequest::new(kind, vmid, user, StartReason::User) };
     answer(client::start(context.store.layout(), request, &mut |bytes| context.write(Stream::Stdout, bytes))?)
 }
 

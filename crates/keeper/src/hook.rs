@@ -34,9 +34,20 @@ pub(crate) struct ActiveHook {
     announced: bool,
     ended: Option<Option<Ended>>,
     began: Instant,
-    ending: Option<(Instant, u8)>,
+    ending: Option<Ending>,
     /// Whether it may have printed more than has been taken.
     more: bool,
+}
+
+/// A script that is being ended.
+#[derive(Clone, Copy)]
+struct Ending {
+    /// The outcome that it gets for it.
+    outcome: Outcome,
+    /// Whether it has been killed, having been told to end before.
+    killed: bool,
+    /// When the next step is due.
+    next: Instant,
 }
 
 /// The process behind it.
@@ -268,22 +279,24 @@ impl Keeper {
                 break;
             }
             let stop = stoppable && self.pending.iter().any(|request| request.hard);
+            let limit = self.hook_deadline();
             let Some(hook) = &mut self.hook else { break };
-            if (self.abort || stop) && hook.ending.is_none() {
+            let now = Instant::now();
+            let late = limit.is_some_and(|limit| now >= limit);
+            if (self.abort || stop || late) && hook.ending.is_none() {
                 hook.signal(Signal::TERM);
                 hook.signal(Signal::CONT);
-                hook.ending = Some((Instant::now() + GRACE, 0));
+                let outcome = if self.abort || stop { Outcome::Aborted } else { Outcome::TimedOut };
+                hook.ending = Some(Ending { outcome, killed: false, next: now + GRACE });
             }
-            if let Some((deadline, step)) = hook.ending
-                && Instant::now() >= deadline
-            {
-                if step > 0 {
+            if let Some(ending) = hook.ending.filter(|ending| now >= ending.next) {
+                if ending.killed {
                     break;
                 }
                 hook.signal(Signal::KILL);
-                hook.ending = Some((Instant::now() + LAST, 1));
+                hook.ending = Some(Ending { killed: true, next: now + LAST, ..ending });
             }
-            let deadline = hook.ending.map(|(deadline, _)| deadline);
+            let deadline = hook.ending.map_or(limit, |ending| Some(ending.next));
             self.wait_for(deadline);
         }
         self.take_the_rest();
@@ -302,7 +315,7 @@ impl Keeper {
             _ => None,
         };
         let outcome = match (&problem, hook.ended.flatten()) {
-            _ if hook.ending.is_some() => Outcome::Aborted,
+            _ if let Some(ending) = hook.ending => ending.outcome,
             (Some(problem), _) => problem.outcome(),
             (None, Some(Ended::Code(0))) => Outcome::Ok,
             (None, Some(Ended::Code(code))) => Outcome::Exit(code),
@@ -319,6 +332,14 @@ impl Keeper {
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
         self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
         self.finish(phase, &script, outcome, cause, took, cut, left)
+    }
+
+    /// When the script that runs must be over; none where it has no limit.
+    fn hook_deadline(&self) -> Option<Instant> {
+        let hook = self.hook.as_ref()?;
+        let starting = matches!(hook.phase, Phase::PreStart | Phase::PostStart);
+        let own = self.hook_limit.filter(|_| starting).map(|limit| hook.began + limit);
+        own.into_iter().chain(self.stop_deadline.filter(|_| !starting)).min()
     }
 
     /// Takes what a script that has ended left in its outputs. Children of it may go on printing, so there is a limit.

@@ -17,6 +17,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a guest that is asked to shut down has, where nobody says; how long one that is told to quit has.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
+const HOST_LIMIT: Duration = Duration::from_secs(180);
+
 /// How long a hypervisor has after SIGTERM, and how long after SIGKILL.
 const TERM_LIMIT: Duration = Duration::from_secs(10);
 
@@ -29,8 +32,13 @@ impl Host for Keeper {
             let entry = self.scene().guest_gone(*cause, detail);
             self.journal.send(entry);
         }
-        if matches!(event, Event::RunEnd { .. }) {
-            self.clients.hold();
+        match &event {
+            Event::RunEnd { .. } => self.clients.hold(),
+            Event::StopAsked { cause: StopCause::HostShutdown, timeout, .. } => {
+                self.stop_deadline = Some(Instant::now() + timeout.map_or(HOST_LIMIT, Duration::from_secs));
+            }
+            Event::StopFailed { .. } => self.stop_deadline = None,
+            _ => {}
         }
         // Where no hook applies nothing depends on what a loss of power leaves of the record.
         let durable = durable && self.hookscript.is_some();
@@ -236,7 +244,7 @@ impl Keeper {
         let limit = timeout
             .or_else(|| config.as_ref().and_then(|config| down_limit(self.kind, config)))
             .unwrap_or(STOP_LIMIT);
-        let deadline = Instant::now() + limit;
+        let deadline = self.stop_deadline.unwrap_or_else(|| Instant::now() + limit);
         self.on_ground(|machine, ground| machine.ask_down(ground, config.as_ref()));
         loop {
             self.attend();

@@ -91,7 +91,7 @@ fn run_lock(layout: &Layout, vmid: Vmid) -> Result<Option<File>, String> {
 
 /// Admits a start, puts the run on record and lives it.
 fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Option<Keeper>, ()> {
-    let StartRequest { kind, vmid, user, reason, skiplock, timeout, task } = request;
+    let StartRequest { kind, vmid, user, reason, skiplock, timeout, task, hook_limit } = request;
     let mut clients = Clients::default();
     let client = clients.take_in(first);
     let refuse = |clients: &mut Clients, why: String| {
@@ -117,7 +117,10 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
     };
     match begin_run(layout, &store, kind, vmid, skiplock, reason, &user) {
         Ok(run) => {
-            let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user), (skiplock, timeout));
+            let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
+            keeper.skiplock = skiplock;
+            keeper.start_limit = timeout;
+            keeper.hook_limit = hook_limit.map(Duration::from_secs);
             keeper.note(&Event::Keeper {
                 process: process::current(),
                 host: keeper.boot.clone(),
@@ -232,7 +235,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
     let begun = Begun { layout, node: store.node().clone(), clients, journal, tasks: Tasks::default() };
     let boot = run.boot.clone();
-    let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user), (true, None));
+    let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
     keeper.stage = "recovery";
     keeper.note(&Event::Keeper { process: process::current(), host: boot.clone(), adopted: true });
     for damage in &contents.damage {
@@ -312,7 +315,6 @@ impl Begun<'_> {
         run: Run,
         (kind, vmid): (GuestKind, Vmid),
         (reason, user): (StartReason, UserId),
-        (skiplock, start_limit): (bool, Option<u64>),
     ) -> Keeper {
         Keeper {
             layout: self.layout.clone(),
@@ -326,8 +328,11 @@ impl Begun<'_> {
             user,
             boot: run.boot,
             hookscript: run.hookscript,
-            skiplock,
-            start_limit,
+            // A lock that came later does not hinder what is left of a run.
+            skiplock: true,
+            start_limit: None,
+            hook_limit: None,
+            stop_deadline: None,
             ledger: run.ledger,
             journal: self.journal,
             listener: None,

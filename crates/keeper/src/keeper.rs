@@ -12,6 +12,7 @@ use record::{Journal, Ledger};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 use store::{ConfigLock, ConfigStore};
 
 /// The state of the process that keeps one guest.
@@ -32,6 +33,10 @@ pub(crate) struct Keeper {
     pub(crate) skiplock: bool,
     /// How long the guest may take to come up, where the request said so; in seconds.
     pub(crate) start_limit: Option<u64>,
+    /// How long each hookscript of the start may run that says nothing itself.
+    pub(crate) hook_limit: Option<Duration>,
+    /// When all phases of a stop must be over, where the host goes down.
+    pub(crate) stop_deadline: Option<Instant>,
 
     pub(crate) ledger: Ledger,
     pub(crate) journal: Journal,

@@ -15,15 +15,7 @@ use std::fs::File;
 impl Keeper {
     /// The second half of a reboot.
     pub(crate) fn start_after_reboot(&self) -> StartRequest {
-        StartRequest {
-            kind: self.kind,
-            vmid: self.vmid,
-            user: self.user.clone(),
-            reason: StartReason::Reboot,
-            skiplock: false,
-            timeout: None,
-            task: None,
-        }
+        StartRequest::new(self.kind, self.vmid, self.user.clone(), StartReason::Reboot)
     }
 
     /// Files the record away, gives up lock and socket, lets everybody take what is left for them, and bears the keeper of

@@ -48,6 +48,17 @@ pub struct StartRequest {
     /// The task that goes on with this start, where one does.
     #[serde(default)]
     pub task: Option<Upid>,
+    /// How long each hookscript of the start may run that says nothing itself, in seconds; none for no limit.
+    #[serde(default)]
+    pub hook_limit: Option<u64>,
+}
+
+impl StartRequest {
+    /// A start that somebody asks for, with nothing out of the ordinary.
+    #[must_use]
+    pub fn new(kind: GuestKind, vmid: Vmid, user: UserId, reason: StartReason) -> Self {
+        Self { kind, vmid, user, reason, skiplock: false, timeout: None, task: None, hook_limit: None }
+    }
 }
 
 /// What can be asked of a keeper.
@@ -84,6 +95,10 @@ pub enum Request {
         /// Whether it is ended when it takes longer.
         #[serde(default)]
         force: bool,
+        /// Whether this is because the host goes down: the stop's cause is `host-shutdown` then, and the timeout holds for
+        /// all phases of the stop together.
+        #[serde(default)]
+        host: bool,
     },
     /// Shut down, then start again.
     Reboot {

@@ -38,12 +38,13 @@ impl Keeper {
                     StopRequest { cause: StopCause::Stop, hard: true, timeout, force: true, task: None };
                 self.stop_asked(client, "stop", &user, skiplock, stop, from_hook);
             }
-            Request::Shutdown { user, skiplock, timeout, force } => {
+            Request::Shutdown { user, skiplock, timeout, force, host } => {
                 let (hard, force) = match self.paused_shutdown(force) {
                     Ok(stop_instead) => (stop_instead, force || stop_instead),
                     Err(why) => return self.clients.reply(client, &Reply::Refused { why }),
                 };
-                let stop = StopRequest { cause: StopCause::Shutdown, hard, timeout, force, task: None };
+                let cause = if host { StopCause::HostShutdown } else { StopCause::Shutdown };
+                let stop = StopRequest { cause, hard, timeout, force, task: None };
                 self.stop_asked(client, "shutdown", &user, skiplock, stop, from_hook);
                 if hard {
                     self.say("VM is paused - stop instead of shutdown");

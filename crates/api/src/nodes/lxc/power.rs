@@ -90,6 +90,7 @@ pub static SHUTDOWN: Method = Method {
             skiplock: false,
             timeout: Some(params.number("timeout").unwrap_or(60)),
             force: params.flag("forceStop", false),
+            host: false,
         };
         lifecycle::ask(context, KIND, params.vmid(), &request)
     },

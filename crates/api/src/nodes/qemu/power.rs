@@ -157,6 +157,7 @@ fn shutdown(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         skiplock: params.flag("skiplock", false),
         timeout: params.number("timeout"),
         force,
+        host: false,
     };
     ask_or_rest(context, vmid, "qmshutdown", &request)
 }
