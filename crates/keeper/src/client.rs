@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How long a keeper may take to say what its guest does.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many keepers in a row may go away before a request is given up.
+const ATTEMPTS: u32 = 10;
+
 /// How a task of the lifecycle ended.
 #[derive(Debug, Clone)]
 pub struct TaskResult {
@@ -101,8 +104,8 @@ pub fn start(layout: &Layout, request: StartRequest, out: Out<'_>) -> Result<Tas
 /// # Errors
 /// [`ClientError::NoKeeper`] where the guest is stopped.
 pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Result<TaskResult, ClientError> {
-    // Twice, for a keeper that dies just now.
-    for _ in 0..2 {
+    // Again for a keeper that leaves or dies just now, with another one in its place.
+    for _ in 0..ATTEMPTS {
         recover(layout, vmid)?;
         let stream = connect(layout, vmid).ok_or(ClientError::NoKeeper(vmid))?;
         match converse(stream, vmid, request, out)? {
@@ -248,8 +251,9 @@ fn converse(
     if send(&mut stream, request).is_err() {
         return Ok(Answer::Over);
     }
-    let (mut upid, mut busy) = (None, false);
+    let (mut upid, mut busy, mut answered) = (None, false, false);
     while let Some(text) = next(&mut lines)? {
+        answered = true;
         match serde_json::from_str(&text).map_err(|error| lost(Some(error.into())))? {
             Reply::Task { upid: task } => upid = Some(task),
             Reply::Output { text } => out(text.as_bytes()),
@@ -268,9 +272,9 @@ fn converse(
     }
     if busy {
         out(b" OK\n");
-        return Ok(Answer::Over);
     }
-    Err(lost(None))
+    // A keeper that is about to leave takes no request any more; what it takes it answers before it acts.
+    if busy || !answered { Ok(Answer::Over) } else { Err(lost(None)) }
 }
 
 /// Waits until no keeper keeps the guest, at most this long; none for ever.

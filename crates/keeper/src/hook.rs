@@ -90,7 +90,7 @@ impl ActiveHook {
                 let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
                 matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1))
             });
-            if over {
+            if over && self.ended.is_none() {
                 let told = pidfd.as_ref().and_then(process::exit_of);
                 self.ended = Some(told);
             }
@@ -267,7 +267,7 @@ impl Keeper {
             ending: None,
             more: false,
         });
-        self.see_through(false)
+        self.see_through(matches!(phase, Phase::PreStart | Phase::PostStart))
     }
 
     /// Turns until the script has ended, and puts its end on record.
@@ -315,8 +315,9 @@ impl Keeper {
             _ => None,
         };
         let outcome = match (&problem, hook.ended.flatten()) {
-            _ if let Some(ending) = hook.ending => ending.outcome,
+            // One that was ended before it became the script has taken nothing.
             (Some(problem), _) => problem.outcome(),
+            _ if let Some(ending) = hook.ending => ending.outcome,
             (None, Some(Ended::Code(0))) => Outcome::Ok,
             (None, Some(Ended::Code(code))) => Outcome::Exit(code),
             (None, Some(Ended::Signal(signal))) => Outcome::Signal(signal),

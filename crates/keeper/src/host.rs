@@ -173,7 +173,7 @@ impl Host for Keeper {
     fn answer_stop(&mut self, result: Result<(), String>) -> Result<(), Infallible> {
         self.end_tasks(Purpose::Stop, &result);
         self.end_tasks(Purpose::Shutdown, &result);
-        // A reboot that succeeds goes on with the next start.
+        // Whether a reboot succeeds is seen once the run is over.
         if result.is_err() {
             self.end_tasks(Purpose::Reboot, &result);
         }

@@ -396,9 +396,16 @@ impl Keeper {
     fn over(&mut self, cause: Option<StopCause>) {
         self.stage = "over";
         self.recovered();
-        if cause == Some(StopCause::Reboot) {
-            self.next_start = Some(self.start_after_reboot());
+        if cause != Some(StopCause::Reboot) {
+            // It joined a stop that was under way, so the guest stays down.
+            let why = format!("VM {} not running", self.vmid);
+            return self.end_tasks(Purpose::Reboot, &Err(why));
         }
+        if self.kind == GuestKind::Qemu {
+            // As at Proxmox VE the start is another task; a container's is carried out in this one.
+            self.end_tasks(Purpose::Reboot, &Ok(()));
+        }
+        self.next_start = Some(self.start_after_reboot());
     }
 }
 

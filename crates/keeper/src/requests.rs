@@ -104,10 +104,10 @@ impl Keeper {
         mut stop: StopRequest,
         from_hook: bool,
     ) {
-        let purpose = match (stop.hard, stop.cause, self.kind) {
-            (true, ..) => Purpose::Stop,
-            (false, StopCause::Reboot, GuestKind::Lxc) => Purpose::Reboot,
-            (false, ..) => Purpose::Shutdown,
+        let purpose = match (stop.hard, stop.cause) {
+            (true, _) => Purpose::Stop,
+            (false, StopCause::Reboot) => Purpose::Reboot,
+            (false, _) => Purpose::Shutdown,
         };
         let task = self.begin_task(action, purpose, user, (!from_hook).then_some(client));
         match &task {

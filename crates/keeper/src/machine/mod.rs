@@ -18,7 +18,7 @@ use record::ledger::Stamped;
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 use store::ConfigStore;
 
