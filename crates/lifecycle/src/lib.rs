@@ -25,6 +25,8 @@
 //! made-up ones. [`resume`] goes on where a keeper died, from the record that it left.
 //! The crate touches no file, process or clock.
 
+pub mod boot;
+
 mod admission;
 mod host;
 mod recovery;
