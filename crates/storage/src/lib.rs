@@ -21,6 +21,7 @@ mod storages;
 mod template;
 mod text;
 mod volume_name;
+mod wait;
 
 pub use alloc::{AllocRequest, Allocated};
 pub use config::text::format_size;
