@@ -1,4 +1,5 @@
-use model::Outcome;
+use crate::settings::SettingsError;
+use model::{Outcome, Script};
 use serde::{Deserialize, Serialize};
 
 /// Why a hookscript could not be run. The texts are Proxmox VE's (lifecycle.md 1.1).
@@ -20,6 +21,17 @@ pub enum Problem {
     /// The file may not be executed.
     #[error("script '{0}' is not executable")]
     NotExecutable(String),
+    /// Others than root may change it; the text names what.
+    #[error("{0}")]
+    Untrusted(String),
+    /// The settings in its text cannot be read.
+    #[error("settings in script '{script}' {error}")]
+    Settings {
+        /// The script.
+        script: String,
+        /// The line and why.
+        error: String,
+    },
     /// The kernel refused to execute it.
     #[error("{0}")]
     Exec(String),
@@ -29,6 +41,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The one of a script whose settings cannot be read.
+    #[must_use]
+    pub fn settings(script: &Script, error: &SettingsError) -> Self {
+        Self::Settings { script: script.to_string(), error: error.to_string() }
+    }
+
     /// The outcome that goes on record.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -36,7 +54,9 @@ impl Problem {
             Self::Storage(_) | Self::NotFound(_) => Outcome::NotFound,
             Self::VolumeId(_) | Self::NotASnippet(_) => Outcome::NotASnippet,
             Self::NotExecutable(_) => Outcome::NotExecutable,
-            Self::Exec(_) | Self::Unrecorded(_) => Outcome::CannotSpawn,
+            Self::Untrusted(_) | Self::Settings { .. } | Self::Exec(_) | Self::Unrecorded(_) => {
+                Outcome::CannotSpawn
+            }
         }
     }
 }

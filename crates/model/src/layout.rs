@@ -1,4 +1,4 @@
-use crate::{GuestKind, NodeName, Upid, Vmid};
+use crate::{DropIn, GuestKind, NodeName, Upid, Vmid};
 use std::path::{Path, PathBuf};
 
 /// Where everything lies below the root, which `HOOKVISOR_ROOT` moves (docs/design.md, "Files").
@@ -186,6 +186,42 @@ impl Layout {
     #[must_use]
     pub fn fallback_record(&self) -> PathBuf {
         self.at("var/log/hookvisor/records.jsonl")
+    }
+
+    /// hookvisor's own settings: limits and parameters of hookscripts.
+    #[must_use]
+    pub fn hooks_conf(&self) -> PathBuf {
+        self.at("etc/hookvisor/hooks.conf")
+    }
+
+    /// The folder of hookscripts for all guests.
+    #[must_use]
+    pub fn hooks_d(&self) -> PathBuf {
+        self.at("etc/hookvisor/hooks.d")
+    }
+
+    /// The folder of further hookscripts for one guest.
+    #[must_use]
+    pub fn guest_hooks_d(&self, vmid: Vmid) -> PathBuf {
+        self.hooks_d().join(vmid.to_string())
+    }
+
+    /// The file of a drop-in.
+    #[must_use]
+    pub fn drop_in(&self, drop_in: &DropIn) -> PathBuf {
+        let folder = drop_in.guest().map_or_else(|| self.hooks_d(), |vmid| self.guest_hooks_d(vmid));
+        folder.join(drop_in.name())
+    }
+
+    /// The host's end of a guest's network interface `net<index>`: Proxmox VE's name in the host's own root, with the root's
+    /// tag elsewhere.
+    #[must_use]
+    pub fn interface(&self, kind: GuestKind, vmid: Vmid, index: u32) -> String {
+        let usual = match kind {
+            GuestKind::Qemu => "tap",
+            GuestKind::Lxc => "veth",
+        };
+        format!("{}{vmid}i{index}", self.tag().as_deref().unwrap_or(usual))
     }
 
     /// LXC's folder of containers.

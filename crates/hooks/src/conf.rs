@@ -1,0 +1,280 @@
+//! `/etc/hookvisor/hooks.conf`: limits and parameters that the host's administrator sets, for all guests and for one.
+
+use crate::settings::Settings;
+use crate::trust::{self, Untrusted};
+use crate::value::{ValueError, add_parameters, duration};
+use model::{Layout, Vmid};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is set for the scripts of one guest, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Set {
+    /// How long a script may run.
+    pub timeout: Option<Duration>,
+    /// Parameters, in their order.
+    pub params: Vec<(String, String)>,
+}
+
+/// All that the file sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HooksConf {
+    /// For all guests.
+    pub host: Set,
+    /// For single ones.
+    pub guests: BTreeMap<Vmid, Set>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfError {
+    /// It is there and cannot be read.
+    #[error("cannot read '{path}': {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others than root may change what scripts that run as root are told.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// A line that cannot be read.
+    #[error("'{path}' line {line}: {reason}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Why a line cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Bytes that are no text.
+    #[error("it is not UTF-8")]
+    NotText,
+    /// A header of no known section.
+    #[error("unknown section '{0}': there are [host] and [guest VMID]")]
+    UnknownSection(String),
+    /// A section that is there already.
+    #[error("the section '{0}' is there twice")]
+    SectionTwice(String),
+    /// A setting before the first section.
+    #[error("a setting before the first section, [host] or [guest VMID]")]
+    NoSection,
+    /// A line of no known form.
+    #[error("'{0}' is neither a section nor KEY = VALUE")]
+    NoSetting(String),
+    /// A key that does not exist.
+    #[error("unknown setting '{0}': there are timeout and params")]
+    UnknownKey(String),
+    /// A limit where there is one already.
+    #[error("'timeout' is set twice in one section")]
+    TimeoutTwice,
+    /// A value that cannot be read.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+impl HooksConf {
+    /// Reads the file; nothing is set where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read or trusted, or a line of it cannot be understood.
+    pub fn load(layout: &Layout) -> Result<Self, ConfError> {
+        let path = layout.hooks_conf();
+        let raw = match std::fs::read(&path) {
+            Ok(raw) => raw,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(ConfError::Read { path, source }),
+        };
+        trust::check(layout, &path)?;
+        Self::parse(&raw).map_err(|(line, reason)| ConfError::Line { path, line, reason })
+    }
+
+    /// Reads the text of the file.
+    ///
+    /// # Errors
+    /// The number of the first line that cannot be understood, and why.
+    pub fn parse(raw: &[u8]) -> Result<Self, (usize, Reason)> {
+        let mut conf = Self::default();
+        let mut host_seen = false;
+        let mut section: Option<&mut Set> = None;
+        for (number, raw) in (1..).zip(raw.split(|byte| *byte == b'\n')) {
+            let failed = |reason: Reason| (number, reason);
+            let line = std::str::from_utf8(raw).map_err(|_| failed(Reason::NotText))?.trim();
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            if line.starts_with('[') {
+                let known = match vmid_of(line) {
+                    None if line == "[host]" => std::mem::replace(&mut host_seen, true),
+                    None => return Err(failed(Reason::UnknownSection(line.to_owned()))),
+                    Some(vmid) => conf.guests.contains_key(&vmid),
+                };
+                if known {
+                    return Err(failed(Reason::SectionTwice(line.to_owned())));
+                }
+                section = Some(match vmid_of(line) {
+                    None => &mut conf.host,
+                    Some(vmid) => conf.guests.entry(vmid).or_default(),
+                });
+                continue;
+            }
+            let section = section.as_deref_mut().ok_or_else(|| failed(Reason::NoSection))?;
+            section.set(line).map_err(failed)?;
+        }
+        Ok(conf)
+    }
+
+    /// What is set for a guest alone.
+    #[must_use]
+    pub fn guest(&self, vmid: Vmid) -> Option<&Set> {
+        self.guests.get(&vmid)
+    }
+
+    /// How long a script with these settings may run for a guest; none for as long as it likes.
+    #[must_use]
+    pub fn limit(&self, script: &Settings, vmid: Vmid) -> Option<Duration> {
+        limit_for(script.timeout, self.guest(vmid).and_then(|set| set.timeout), self.host.timeout)
+    }
+
+    /// The parameters of a script with these settings for a guest. The guest's value goes before the host's, and that before
+    /// the script's own.
+    #[must_use]
+    pub fn params(&self, script: &Settings, vmid: Vmid) -> BTreeMap<String, String> {
+        let guest = self.guest(vmid).map_or(&[][..], |set| &set.params);
+        script.params.iter().chain(&self.host.params).chain(guest).cloned().collect()
+    }
+}
+
+impl Set {
+    fn set(&mut self, line: &str) -> Result<(), Reason> {
+        let (key, value) = line.split_once('=').ok_or_else(|| Reason::NoSetting(line.to_owned()))?;
+        let value = value.trim();
+        match key.trim() {
+            "timeout" if self.timeout.is_some() => return Err(Reason::TimeoutTwice),
+            "timeout" => self.timeout = Some(duration(value)?),
+            "params" => add_parameters(value, &mut self.params)?,
+            other => return Err(Reason::UnknownKey(other.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+fn vmid_of(header: &str) -> Option<Vmid> {
+    header.strip_prefix("[guest ")?.strip_suffix(']')?.trim().parse().ok()
+}
+
+/// The limit that holds: the guest's, where one is set, is the administrator's word on this very case; then the script's own,
+/// whose author knows it; the host's is for all that nobody knows more about.
+#[must_use]
+pub fn limit_for(
+    script: Option<Duration>,
+    guest: Option<Duration>,
+    host: Option<Duration>,
+) -> Option<Duration> {
+    guest.or(script).or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    const TEXT: &str = "# hooks\n[host]\ntimeout = 2m\nparams = bond=bond0, mode=x\n\n; one guest\n[guest 100]\ntimeout=5m\nparams = mode=\"a, b\"\nparams = more=1\n";
+
+    fn error(text: &str) -> (usize, String) {
+        let (line, reason) = HooksConf::parse(text.as_bytes()).unwrap_err();
+        (line, reason.to_string())
+    }
+
+    #[test]
+    fn whoever_is_closer_to_the_case_goes_first() {
+        let conf = HooksConf::parse(TEXT.as_bytes()).unwrap();
+        let [guest, other] = ["100", "101"].map(|vmid| vmid.parse().unwrap());
+        let minutes = |count: u64| Some(Duration::from_secs(60 * count));
+        let mute = Settings::default();
+        let params = [("mode".to_owned(), "own".to_owned()), ("own".to_owned(), "o".to_owned())];
+        let script = Settings { timeout: minutes(1), params: params.into(), ..Settings::default() };
+
+        assert_eq!((conf.limit(&mute, other), conf.limit(&script, other)), (minutes(2), minutes(1)));
+        assert_eq!((conf.limit(&mute, guest), conf.limit(&script, guest)), (minutes(5), minutes(5)));
+        assert_eq!(HooksConf::default().limit(&mute, guest), None);
+
+        let shown = |vmid| {
+            conf.params(&script, vmid)
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shown(guest), ["bond=bond0", "mode=a, b", "more=1", "own=o"]);
+        assert_eq!(shown(other), ["bond=bond0", "mode=x", "own=o"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_line() {
+        for (text, line, reason) in [
+            ("timeout=1m", 1, "a setting before the first section, [host] or [guest VMID]"),
+            ("[host]\n[all]", 2, "unknown section '[all]': there are [host] and [guest VMID]"),
+            ("[guest 99]", 1, "unknown section '[guest 99]': there are [host] and [guest VMID]"),
+            ("[host]\n[host]", 2, "the section '[host]' is there twice"),
+            ("[guest 100]\n\n[guest 100]", 3, "the section '[guest 100]' is there twice"),
+            ("[host]\ntimeout", 2, "'timeout' is neither a section nor KEY = VALUE"),
+            ("[host]\ntimeout = 1m\ntimeout = 1m", 3, "'timeout' is set twice in one section"),
+            ("[host]\ngrace = 1m", 2, "unknown setting 'grace': there are timeout and params"),
+            (
+                "[host]\ntimeout =",
+                2,
+                "'' is no duration: that is a whole number with ms, s, m or h, as in 30s",
+            ),
+            ("[host]\nparams = a=1\nparams = a=2", 3, "the parameter 'a' is set twice"),
+        ] {
+            assert_eq!(error(text), (line, reason.to_owned()));
+        }
+        assert_eq!(HooksConf::parse(b"[host]\n\xff").unwrap_err(), (2, Reason::NotText));
+    }
+
+    #[test]
+    fn no_file_sets_nothing_and_one_that_others_may_write_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::new(root.path());
+        assert_eq!(HooksConf::load(&layout).unwrap(), HooksConf::default());
+        fs::create_dir_all(layout.at("etc/hookvisor")).unwrap();
+        for folder in ["etc", "etc/hookvisor"] {
+            fs::set_permissions(layout.at(folder), Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = layout.hooks_conf();
+        fs::write(&path, TEXT).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(HooksConf::load(&layout).unwrap(), HooksConf::parse(TEXT.as_bytes()).unwrap());
+
+        fs::write(&path, "\n[hosts]\n").unwrap();
+        let text = HooksConf::load(&layout).unwrap_err().to_string();
+        assert!(text.contains("hooks.conf' line 2: unknown section '[hosts]'"), "{text}");
+
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        assert!(matches!(HooksConf::load(&layout), Err(ConfError::Untrusted(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_file_holds_an_error_is_in_it(
+            bytes in proptest::collection::vec(any::<u8>(), 0..100),
+            lines in proptest::collection::vec("(\\[host\\]|\\[guest 10[0-9]\\]|timeout ?= ?[0-9]{1,2}s|params=[a-c]=\"?x,?|.{0,8})", 0..8),
+        ) {
+            let _ = HooksConf::parse(&bytes);
+            if let Err((line, _)) = HooksConf::parse(lines.join("\n").as_bytes()) {
+                prop_assert!((1..=lines.len()).contains(&line));
+            }
+        }
+    }
+}
