@@ -82,23 +82,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends the ledger of a run: brings it to disk and moves it to `history`, whose folder is made where it is
-    /// missing.
+    /// Ends the ledger of a run: moves it to `history`, whose folder is made where it is missing. Nothing is brought to
+    /// disk: where a loss of power undoes the move, the ledger is found with its last record and moved again.
     ///
     /// # Errors
     /// Whatever the file system says; [`io::ErrorKind::AlreadyExists`] where `history` is there. The ledger is
     /// then still where it was.
     pub fn finish(self, history: &Path) -> io::Result<()> {
-        self.sync()?;
-        let to = parent(history);
-        files::create_dirs(to)?;
+        files::create_dirs(parent(history))?;
         match renameat_with(CWD, &self.path, CWD, history, RenameFlags::NOREPLACE) {
             // A file system without that flag: the run's id in the name makes a clash all but impossible.
             Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&self.path, history)?,
             other => other?,
         }
-        files::sync_dir(to)?;
-        files::sync_dir(parent(&self.path))
+        Ok(())
     }
 }
 
