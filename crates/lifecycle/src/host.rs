@@ -1,4 +1,4 @@
-use model::{Event, Outcome, Phase, ProcessId, StopCause};
+use model::{Event, Outcome, Phase, ProcessId, Script, StopCause};
 
 /// What the story asks of the world. A method returns when its thing is done; meanwhile the implementation serves
 /// whoever else wants something of the keeper.
@@ -12,21 +12,35 @@ pub trait Host {
     /// Appends to the ledger; with `durable` it is on disk on return.
     fn record(&mut self, event: Event, durable: bool) -> Result<Result<(), Unrecorded>, Self::Death>;
 
-    /// Runs the guest's hookscript for a phase and waits for its end; none where the guest has no hookscript.
+    /// The scripts that a phase calls, in their order. `pre_starts` are the calls of `pre-start` in this run. An error
+    /// refuses a start; in other phases it is a warning, and what can be called is.
+    fn scripts(
+        &mut self,
+        phase: Phase,
+        pre_starts: &[(Script, Outcome)],
+    ) -> Result<Result<Vec<Script>, String>, Self::Death>;
+
+    /// Calls a script and waits for its end; none where it does not want to be called in this phase.
     /// The begin is on record before the script runs, by the process that becomes it; the end is recorded too.
     /// With `stoppable` a request for a stop aborts the script, and [`Host::pending_stop`] then has it.
     fn hook(
         &mut self,
         phase: Phase,
+        script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
     ) -> Result<Option<HookEnd>, Self::Death>;
 
     /// Waits for a script that an earlier keeper began, and records its end.
-    fn adopt_hook(&mut self, phase: Phase, process: ProcessId) -> Result<HookEnd, Self::Death>;
+    fn adopt_hook(
+        &mut self,
+        phase: Phase,
+        script: &Script,
+        process: ProcessId,
+    ) -> Result<HookEnd, Self::Death>;
 
     /// Records that nobody saw how a script that an earlier keeper began ended.
-    fn lost_hook(&mut self, phase: Phase) -> Result<HookEnd, Self::Death>;
+    fn lost_hook(&mut self, phase: Phase, script: &Script) -> Result<HookEnd, Self::Death>;
 
     /// Takes over the hypervisor that an earlier keeper launched and finds out what became of its guest meanwhile.
     fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Self::Death>;

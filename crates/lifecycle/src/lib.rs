@@ -28,6 +28,7 @@
 pub mod boot;
 
 mod admission;
+mod calls;
 mod host;
 mod recovery;
 mod story;
@@ -35,4 +36,4 @@ mod story;
 pub use admission::{Denied, GuestFacts, admit_start};
 pub use host::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
 pub use recovery::resume;
-pub use story::{Life, Stage, live};
+pub use story::{Life, live};

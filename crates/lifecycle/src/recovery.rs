@@ -1,8 +1,9 @@
 //! Where a dead keeper was in the story, from the record it left (docs/design.md, "Recovery").
 
-use crate::host::{HookEnd, Host, StopRequest};
-use crate::story::{Life, Stage, live};
-use model::{Boot, Event, Phase, ProcessId, StopCause};
+use crate::calls::Calls;
+use crate::host::{Host, StopRequest};
+use crate::story::{Life, Stage, live_on};
+use model::{Boot, Event, Outcome, Phase, ProcessId, Script, StopCause};
 
 /// Goes on with a run whose keeper died, from its record, oldest first.
 ///
@@ -29,18 +30,24 @@ pub fn resume<H: Host>(
     if let Some(process) = guest {
         host.adopt_guest(process)?;
     }
-    if let Some((phase, script)) = place.open_hook.take() {
-        let end = if alive(script.process, script.boot.as_ref()) {
-            host.adopt_hook(phase, script.process)?
+    if let Some(open) = place.open_hook.take() {
+        let OpenHook { phase, script, seen, retry } = open;
+        let lives = alive(seen.process, seen.boot.as_ref());
+        let end = if lives {
+            host.adopt_hook(phase, &script, seen.process)?
         } else {
-            host.lost_hook(phase)?
+            host.lost_hook(phase, &script)?
         };
         if phase == Phase::PreStart {
-            place.pre_start = Some(end);
+            place.refusal.clone_from(&end.error);
+        }
+        // Where it says that it may be called again, nothing is known to have come of the call that nobody saw the end of.
+        if !(retry && end.outcome == Outcome::Unknown) {
+            place.calls.note(phase, &script, end.outcome);
         }
     }
     let stage = place.stage(guest.is_some(), boot);
-    live(host, stage)
+    live_on(host, place.calls, stage)
 }
 
 /// A process and the boot it was recorded in.
@@ -50,41 +57,61 @@ struct Seen {
     boot: Option<Boot>,
 }
 
+/// A call that has a begin on record and no end.
+struct OpenHook {
+    phase: Phase,
+    script: Script,
+    seen: Seen,
+    retry: bool,
+}
+
 /// What the record says so far.
 #[derive(Default)]
 struct Place {
     boot: Option<Boot>,
-    pre_start: Option<HookEnd>,
+    calls: Calls,
+    /// Why the last `pre-start` did not end well.
+    refusal: Option<String>,
     hypervisor: Option<Seen>,
     launched: bool,
     restarting: bool,
     restarted: bool,
     ready: bool,
-    post_start_begun: bool,
+    post_start_over: bool,
     stop: Option<StopRequest>,
-    pre_stop_begun: bool,
+    pre_stop_over: bool,
     gone: Option<(StopCause, String)>,
-    post_stop_begun: bool,
+    post_stop_over: bool,
     over: Option<(Option<StopCause>, Option<String>)>,
-    open_hook: Option<(Phase, Seen)>,
+    open_hook: Option<OpenHook>,
 }
 
 impl Place {
     fn follow(&mut self, event: &Event) {
         match event {
-            Event::HookBegin { phase, process, .. } => {
-                self.open_hook = Some((*phase, self.seen(*process)));
-                self.begun(*phase);
+            Event::HookBegin { phase, script, process, retry, .. } => {
+                let seen = self.seen(*process);
+                self.open_hook =
+                    Some(OpenHook { phase: *phase, script: script.clone(), seen, retry: *retry });
             }
-            Event::HookEnd { phase, outcome, cause, .. } => {
+            Event::HookEnd { phase, script, outcome, cause, .. } => {
                 self.open_hook = None;
-                self.begun(*phase);
+                if let Ok(script) = script.parse() {
+                    self.calls.note(*phase, &script, *outcome);
+                }
                 if *phase == Phase::PreStart {
-                    self.pre_start = Some(HookEnd { outcome: *outcome, error: cause.clone() });
+                    self.refusal.clone_from(cause);
                 }
             }
+            Event::PhaseEnd { phase } => match phase {
+                Phase::PreStart => {}
+                Phase::PostStart => self.post_start_over = true,
+                Phase::PreStop => self.pre_stop_over = true,
+                Phase::PostStop => self.post_stop_over = true,
+            },
             Event::Launch { process } => {
                 self.launched = true;
+                self.calls.launched();
                 self.restarted = self.restarting;
                 self.restarting = false;
                 self.ready = false;
@@ -92,7 +119,8 @@ impl Place {
             }
             Event::Ready { .. } => self.ready = true,
             Event::StopAsked { cause, task, hard, timeout, force } => {
-                self.pre_stop_begun = false;
+                self.pre_stop_over = false;
+                self.calls.stop_asked();
                 self.stop = Some(StopRequest {
                     cause: *cause,
                     hard: *hard,
@@ -126,23 +154,14 @@ impl Place {
         Seen { process, boot: self.boot.clone() }
     }
 
-    fn begun(&mut self, phase: Phase) {
-        match phase {
-            Phase::PreStart => {}
-            Phase::PostStart => self.post_start_begun = true,
-            Phase::PreStop => self.pre_stop_begun = true,
-            Phase::PostStop => self.post_stop_begun = true,
-        }
-    }
-
-    fn stage(self, guest: bool, now: &Boot) -> Stage {
+    fn stage(&self, guest: bool, now: &Boot) -> Stage {
         let host_crashed = self.boot.as_ref().is_some_and(|boot| boot.instance != now.instance);
-        if let Some((cause, error)) = self.over {
+        if let Some((cause, error)) = self.over.clone() {
             return Stage::Ended(cause, error);
         }
-        if let Some((cause, detail)) = self.gone {
+        if let Some((cause, detail)) = self.gone.clone() {
             let error = (cause == StopCause::StartFailed).then_some(detail);
-            return if self.post_stop_begun {
+            return if self.post_stop_over {
                 Stage::Over(Some(cause), error)
             } else {
                 Stage::Gone(cause, error)
@@ -150,10 +169,10 @@ impl Place {
         }
         match (self.launched, guest) {
             (true, true) if !self.ready => Stage::Launched { again: self.restarted },
-            (true, true) => match self.stop {
-                Some(request) if self.pre_stop_begun => Stage::End(request),
+            (true, true) => match self.stop.clone() {
+                Some(request) if self.pre_stop_over => Stage::End(request),
                 Some(request) => Stage::PreStop(request),
-                None if self.post_start_begun || self.restarted => Stage::Running,
+                None if self.post_start_over || self.restarted => Stage::Running,
                 None => Stage::PostStart,
             },
             (true, false) if host_crashed => Stage::FoundGone(StopCause::HostCrash),
@@ -163,15 +182,13 @@ impl Place {
             }
             // Whether it went because it was told to, nobody saw.
             (true, false) => Stage::FoundGone(StopCause::Unknown),
-            (false, _) => match self.pre_start {
-                Some(HookEnd { outcome, error }) if outcome.is_refusal() => {
-                    Stage::PreStartEnded(Some(outcome), error)
-                }
-                Some(_) if host_crashed => Stage::FoundGone(StopCause::HostCrash),
-                // Even where it ended well: whoever asked for the start is no longer there, and time has passed.
-                Some(_) => Stage::StartFailed("the keeper died before the guest was launched".to_owned()),
-                None => Stage::Refused(Some("the keeper died before the start".to_owned())),
-            },
+            (false, _) if !self.calls.any_pre_start() => {
+                Stage::Refused(Some("the keeper died before the start".to_owned()))
+            }
+            (false, _) if self.calls.undo().is_empty() => Stage::Refused(self.refusal.clone()),
+            (false, _) if host_crashed => Stage::FoundGone(StopCause::HostCrash),
+            // Even where it ended well: whoever asked for the start is no longer there, and time has passed.
+            (false, _) => Stage::StartFailed("the keeper died before the guest was launched".to_owned()),
         }
     }
 }

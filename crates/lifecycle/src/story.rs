@@ -1,13 +1,12 @@
+use crate::calls::Calls;
 use crate::host::{Ended, Happening, Host, Launched, Readiness, StopRequest};
-use model::{Event, Outcome, Phase, StopCause};
+use model::{Event, Phase, StopCause};
 
 /// A place in the story.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// The run is on record; nothing has been done.
     PreStart,
-    /// `pre-start` is over with this outcome, none where there is no hookscript, and this text where it is not well.
-    PreStartEnded(Option<Outcome>, Option<String>),
     /// The start came to nothing before anything ran, for this reason.
     Refused(Option<String>),
     /// The guest may be launched; `again` after it rebooted itself.
@@ -51,36 +50,37 @@ pub struct Life {
     pub cause: Option<StopCause>,
 }
 
-/// Lives a guest's life from a place in the story to its end.
+/// Lives a guest's life from its start to its end.
 ///
 /// # Errors
 /// The keeper's own death, where the host knows such a thing.
-pub fn live<H: Host>(host: &mut H, from: Stage) -> Result<Life, H::Death> {
+pub fn live<H: Host>(host: &mut H) -> Result<Life, H::Death> {
+    live_on(host, Calls::default(), Stage::PreStart)
+}
+
+/// Lives a guest's life from a place in the story to its end.
+pub(crate) fn live_on<H: Host>(host: &mut H, mut calls: Calls, from: Stage) -> Result<Life, H::Death> {
     let mut stage = from;
     loop {
         stage = match stage {
-            Stage::PreStart => {
-                let end = host.hook(Phase::PreStart, None, true)?;
-                Stage::PreStartEnded(end.as_ref().map(|end| end.outcome), end.and_then(|end| end.error))
-            }
-            Stage::PreStartEnded(outcome, error) => match outcome {
-                None | Some(Outcome::Ok) => match host.prepare()? {
+            Stage::PreStart => match calls.phase(host, Phase::PreStart, None)? {
+                None => match host.prepare()? {
                     Ok(()) => Stage::Launch { again: false },
                     Err(error) => Stage::StartFailed(error),
                 },
-                // It ended by itself or never ran: it is its own business to have taken nothing.
-                Some(outcome) if outcome.is_refusal() => Stage::Refused(error),
-                // It was cut short: it may have taken half of what it takes.
-                Some(_) => Stage::StartFailed(
-                    error.unwrap_or_else(|| "the outcome of pre-start is unknown".to_owned()),
-                ),
+                // Nobody has taken anything: it ended by itself or never ran.
+                Some(end) if calls.undo().is_empty() => Stage::Refused(end.error),
+                Some(end) => Stage::StartFailed(end.error.unwrap_or_default()),
             },
             Stage::Refused(error) => {
                 host.release()?;
                 Stage::Over(None, error)
             }
             Stage::Launch { again } => match host.launch()? {
-                Launched::Yes => Stage::Launched { again },
+                Launched::Yes => {
+                    calls.launched();
+                    Stage::Launched { again }
+                }
                 Launched::No(error) => failed(host, again, error)?,
             },
             Stage::Launched { again } => match host.ready(!again)? {
@@ -95,7 +95,7 @@ pub fn live<H: Host>(host: &mut H, from: Stage) -> Result<Life, H::Death> {
             },
             Stage::PostStart => {
                 // A failure is a warning, which the host has given.
-                host.hook(Phase::PostStart, None, true)?;
+                calls.phase(host, Phase::PostStart, None)?;
                 host.answer_start(Ok(()))?;
                 Stage::Running
             }
@@ -111,11 +111,12 @@ pub fn live<H: Host>(host: &mut H, from: Stage) -> Result<Life, H::Death> {
                 Happening::StopAsked(request) => {
                     // A stop is never held up by a ledger that cannot be written.
                     let _ = host.record(stop_asked(&request), false)?;
+                    calls.stop_asked();
                     Stage::PreStop(request)
                 }
             },
             Stage::PreStop(request) => {
-                host.hook(Phase::PreStop, Some(request.cause), false)?;
+                calls.phase(host, Phase::PreStop, Some(request.cause))?;
                 Stage::End(request)
             }
             Stage::End(request) => match host.end(&request)? {
@@ -139,7 +140,7 @@ pub fn live<H: Host>(host: &mut H, from: Stage) -> Result<Life, H::Death> {
                 Stage::PostStop(cause, error)
             }
             Stage::PostStop(cause, error) => {
-                host.hook(Phase::PostStop, Some(cause), false)?;
+                calls.phase(host, Phase::PostStop, Some(cause))?;
                 Stage::Over(Some(cause), error)
             }
             Stage::Over(cause, error) => {

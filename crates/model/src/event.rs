@@ -3,7 +3,7 @@
 //! `record` writes it, `lifecycle` reads it to recover, history is made of it.
 
 use crate::{
-    GuestKind, Outcome, Phase, ProcessId, RunId, StartReason, StopCause, Upid, UserId, Vmid, VolumeId,
+    GuestKind, Outcome, Phase, ProcessId, RunId, Script, StartReason, StopCause, Upid, UserId, Vmid, VolumeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,12 +60,24 @@ pub enum Event {
     HookBegin {
         /// The phase.
         phase: Phase,
-        /// The volume.
-        script: VolumeId,
+        /// The script.
+        script: Script,
         /// The file.
         path: String,
         /// The process that executes it.
         process: ProcessId,
+        /// How long it may run, in milliseconds; none for no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_ms: Option<u64>,
+        /// Whether everything that it forked is ended with it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tree: bool,
+        /// Whether it may be called again where nobody sees how this call ends.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retry: bool,
+        /// The SHA-256 of the file in hexadecimal, where it could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// Some text that a hookscript, or a program run for the guest, wrote.
     Output {
@@ -83,7 +95,7 @@ pub enum Event {
     HookEnd {
         /// The phase.
         phase: Phase,
-        /// The volume as the configuration named it.
+        /// The script, or what the configuration says where that names none.
         script: String,
         /// How it ended.
         outcome: Outcome,
@@ -97,6 +109,11 @@ pub enum Event {
         /// Children that it left running.
         #[serde(default)]
         left: Vec<Left>,
+    },
+    /// All scripts of a phase have been called.
+    PhaseEnd {
+        /// The phase.
+        phase: Phase,
     },
     /// The hypervisor is about to be executed, by this process.
     Launch {

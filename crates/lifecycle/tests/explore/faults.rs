@@ -2,7 +2,7 @@
 
 use crate::model_host::{Died, ModelHost};
 use lifecycle::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
-use model::{Event, Outcome, Phase, ProcessId, StopCause};
+use model::{Event, Outcome, Phase, ProcessId, Script, StopCause};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -22,10 +22,21 @@ pub(crate) enum Fault {
     StopNotAnswered,
     FailedStartAnsweredWell,
     PhaseOnOwnReboot,
+    RestOfChainAfterRefusal,
+    ChainNotTurnedRound,
+    InnerPostStopDropped,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 16] = [
+    /// How many hookscripts it takes to see it.
+    pub(crate) fn scripts(self) -> u8 {
+        match self {
+            Self::RestOfChainAfterRefusal | Self::ChainNotTurnedRound | Self::InnerPostStopDropped => 2,
+            _ => 1,
+        }
+    }
+
+    pub(crate) const ALL: [Self; 19] = [
         Self::PostStopDropped,
         Self::PostStartDoubled,
         Self::PostStartDropped,
@@ -42,6 +53,9 @@ impl Fault {
         Self::StopNotAnswered,
         Self::FailedStartAnsweredWell,
         Self::PhaseOnOwnReboot,
+        Self::RestOfChainAfterRefusal,
+        Self::ChainNotTurnedRound,
+        Self::InnerPostStopDropped,
     ];
 }
 
@@ -78,24 +92,43 @@ impl Host for Seeded<'_> {
         self.host.record(event, durable)
     }
 
+    fn scripts(
+        &mut self,
+        phase: Phase,
+        pre_starts: &[(Script, Outcome)],
+    ) -> Result<Result<Vec<Script>, String>, Died> {
+        let phase = if self.is(Fault::ChainNotTurnedRound) { Phase::PreStart } else { phase };
+        self.host.scripts(phase, pre_starts)
+    }
+
     fn hook(
         &mut self,
         phase: Phase,
+        script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
     ) -> Result<Option<HookEnd>, Died> {
         match phase {
             Phase::PostStop if self.is(Fault::PostStopDropped) => return Ok(None),
+            Phase::PostStop if self.is(Fault::InnerPostStopDropped) && *script == crate::world::script(1) => {
+                return Ok(None);
+            }
             Phase::PostStart if self.is(Fault::PostStartDropped) => return Ok(None),
             Phase::PostStart if self.is(Fault::PostStartDoubled) => {
-                self.host.hook(phase, cause, false)?;
+                self.host.hook(phase, script, cause, false)?;
             }
             Phase::PreStop if self.is(Fault::PreStopRepeated) => {
-                self.host.hook(phase, cause, false)?;
+                self.host.hook(phase, script, cause, false)?;
             }
             _ => {}
         }
-        let end = self.host.hook(phase, cause, stoppable)?;
+        let end = self.host.hook(phase, script, cause, stoppable)?;
+        if phase == Phase::PreStart
+            && self.is(Fault::RestOfChainAfterRefusal)
+            && *script == crate::world::script(0)
+        {
+            return Ok(end.map(|end| HookEnd { outcome: Outcome::Ok, ..end }));
+        }
         if phase == Phase::PreStart && self.is(Fault::RefusalIgnored) {
             return Ok(end.map(|end| HookEnd { outcome: Outcome::Ok, ..end }));
         }
@@ -105,12 +138,12 @@ impl Host for Seeded<'_> {
         Ok(end)
     }
 
-    fn adopt_hook(&mut self, phase: Phase, process: ProcessId) -> Result<HookEnd, Died> {
-        self.host.adopt_hook(phase, process)
+    fn adopt_hook(&mut self, phase: Phase, script: &Script, process: ProcessId) -> Result<HookEnd, Died> {
+        self.host.adopt_hook(phase, script, process)
     }
 
-    fn lost_hook(&mut self, phase: Phase) -> Result<HookEnd, Died> {
-        self.host.lost_hook(phase)
+    fn lost_hook(&mut self, phase: Phase, script: &Script) -> Result<HookEnd, Died> {
+        self.host.lost_hook(phase, script)
     }
 
     fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Died> {
@@ -128,7 +161,7 @@ impl Host for Seeded<'_> {
     fn ready(&mut self, stoppable: bool) -> Result<Readiness, Died> {
         let ready = self.host.ready(stoppable)?;
         if self.restarted && ready == Readiness::Ready && self.is(Fault::PhaseOnOwnReboot) {
-            self.host.hook(Phase::PostStart, None, false)?;
+            self.host.hook(Phase::PostStart, &crate::world::script(0), None, false)?;
         }
         Ok(ready)
     }
@@ -141,7 +174,7 @@ impl Host for Seeded<'_> {
         let happening = self.host.wait()?;
         self.restarted |= happening == Happening::Restart;
         if matches!(happening, Happening::Gone(..)) && self.is(Fault::PreStopForGuestsOwnEnd) {
-            self.host.hook(Phase::PreStop, None, false)?;
+            self.host.hook(Phase::PreStop, &crate::world::script(0), None, false)?;
         }
         Ok(happening)
     }

@@ -13,7 +13,7 @@ mod world;
 
 use choices::Choices;
 use faults::{Fault, Seeded};
-use lifecycle::{Stage, live, resume};
+use lifecycle::{live, resume};
 use model_host::{Died, ModelHost};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -54,7 +54,7 @@ fn explore(budget: Budget, fault: Option<Fault>) -> Explored {
 
 fn one_life(world: &mut World, choices: &mut Choices, fault: Option<Fault>) {
     world.begin();
-    let mut end = live(&mut Seeded::new(ModelHost::new(world, choices), fault), Stage::PreStart);
+    let mut end = live(&mut Seeded::new(ModelHost::new(world, choices), fault));
     while let Err(Died) = end {
         world.without_keeper(choices);
         let (events, boot) = (world.ledger.clone(), world.boot.clone());
@@ -76,28 +76,33 @@ fn report(name: &str, budget: Budget) {
 
 #[test]
 fn the_promise_holds_for_a_virtual_machine() {
-    report("virtual machine", Budget { deaths: 1, requests: 2, restarts: 0, has_hook: true });
+    report("virtual machine", Budget { deaths: 1, requests: 2, restarts: 0, scripts: 1 });
 }
 
 #[test]
 fn the_promise_holds_when_the_keeper_dies_twice() {
-    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, has_hook: true });
+    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, scripts: 1 });
 }
 
 #[test]
 fn the_promise_holds_for_a_container_that_reboots_itself() {
-    report("container", Budget { deaths: 1, requests: 1, restarts: 1, has_hook: true });
+    report("container", Budget { deaths: 1, requests: 1, restarts: 1, scripts: 1 });
+}
+
+#[test]
+fn the_promise_holds_for_each_of_several_hookscripts() {
+    report("two hookscripts", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 2 });
 }
 
 #[test]
 fn a_guest_without_a_hookscript_lives_too() {
-    report("no hookscript", Budget { deaths: 1, requests: 2, restarts: 1, has_hook: false });
+    report("no hookscript", Budget { deaths: 1, requests: 2, restarts: 1, scripts: 0 });
 }
 
 #[test]
 fn every_seeded_fault_is_caught() {
     for fault in Fault::ALL {
-        let budget = Budget { deaths: 1, requests: 1, restarts: 1, has_hook: true };
+        let budget = Budget { deaths: 1, requests: 1, restarts: 1, scripts: fault.scripts() };
         let explored = explore(budget, Some(fault));
         let caught =
             explored.broken.unwrap_or_else(|| panic!("{fault:?} was not caught in {} lives", explored.lives));

@@ -1,7 +1,7 @@
 use crate::choices::Choices;
-use crate::world::{Guest, Script, Truth, World};
+use crate::world::{Guest, Running, Truth, World, script};
 use lifecycle::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
-use model::{Event, Outcome, Phase, ProcessId, Resource, StopCause, VolumeId};
+use model::{Event, Outcome, Phase, ProcessId, Resource, Script, StopCause};
 
 /// The keeper's death.
 #[derive(Debug)]
@@ -46,11 +46,11 @@ impl<'a> ModelHost<'a> {
         self.may_die()
     }
 
-    fn hook_end(&mut self, phase: Phase, outcome: Outcome) -> Result<HookEnd, Died> {
+    fn hook_end(&mut self, phase: Phase, script: &Script, outcome: Outcome) -> Result<HookEnd, Died> {
         let error = (outcome != Outcome::Ok).then(|| format!("{phase}: {outcome}"));
         self.write(Event::HookEnd {
             phase,
-            script: "local:snippets/hook".into(),
+            script: script.to_string(),
             outcome,
             cause: error.clone(),
             millis: 0,
@@ -60,7 +60,7 @@ impl<'a> ModelHost<'a> {
         Ok(HookEnd { outcome, error })
     }
 
-    fn check_begin(&mut self, phase: Phase) {
+    fn check_begin(&mut self, phase: Phase, number: u8) {
         let alive = self.world.guest.is_some();
         let (taken, truth) = (self.world.taken, self.world.truth.clone());
         match phase {
@@ -70,7 +70,7 @@ impl<'a> ModelHost<'a> {
             }
             Phase::PreStop => {
                 let asked = truth.iter().rposition(|t| *t == Truth::StopDelivered);
-                let run = truth.iter().rposition(|t| *t == Truth::Begun(Phase::PreStop));
+                let run = truth.iter().rposition(|t| *t == Truth::Begun(Phase::PreStop, number));
                 self.world.require(asked > run, "pre-stop without a request of its own");
             }
             Phase::PostStop => {
@@ -89,57 +89,80 @@ impl Host for ModelHost<'_> {
         Ok(Ok(()))
     }
 
+    fn scripts(
+        &mut self,
+        phase: Phase,
+        _: &[(Script, Outcome)],
+    ) -> Result<Result<Vec<Script>, String>, Died> {
+        self.may_die()?;
+        let mut scripts: Vec<Script> = (0..self.world.budget.scripts).map(script).collect();
+        if matches!(phase, Phase::PostStart | Phase::PostStop) {
+            scripts.reverse();
+        }
+        Ok(Ok(scripts))
+    }
+
     fn hook(
         &mut self,
         phase: Phase,
+        script: &Script,
         _cause: Option<StopCause>,
         stoppable: bool,
     ) -> Result<Option<HookEnd>, Died> {
-        if !self.world.budget.has_hook {
-            return Ok(None);
-        }
+        let number = (0..9).find(|number| crate::world::script(*number) == *script).unwrap_or(9);
         self.may_die()?;
-        self.check_begin(phase);
+        self.check_begin(phase, number);
         let process = self.world.process();
-        let script: VolumeId = "local:snippets/hook".parse().unwrap();
-        self.world.ledger.push(Event::HookBegin { phase, script, path: "/hook".into(), process });
-        self.world.script = Some(Script { phase, process, running: true });
-        self.world.say(Truth::Begun(phase));
+        self.world.ledger.push(Event::HookBegin {
+            phase,
+            script: script.clone(),
+            path: "/hook".into(),
+            process,
+            limit_ms: None,
+            tree: false,
+            retry: false,
+            sha256: None,
+        });
+        self.world.script = Some(Running { phase, number, process, running: true });
+        self.world.say(Truth::Begun(phase, number));
         self.may_die()?;
-        if matches!(phase, Phase::PostStart | Phase::PreStop) && self.choices.pick(2) == 1 {
+        // What one script can show need not be shown by each.
+        let outer = number == 0;
+        if outer && matches!(phase, Phase::PostStart | Phase::PreStop) && self.choices.pick(2) == 1 {
             self.world.guest_ends(StopCause::Killed);
         }
         let can_stop = stoppable && self.world.budget.requests > 0;
-        let outcome = match self.choices.pick(if can_stop { 4 } else { 3 }) {
-            0 => Outcome::Ok,
-            1 => Outcome::Exit(1),
-            2 => Outcome::TimedOut,
-            _ => {
-                self.pending = Some(self.asked(true));
-                Outcome::Aborted
-            }
-        };
+        let outcome =
+            match self.choices.pick(2 + usize::from(outer || can_stop) + usize::from(outer && can_stop)) {
+                0 => Outcome::Ok,
+                1 => Outcome::Exit(1),
+                2 if outer => Outcome::TimedOut,
+                _ => {
+                    self.pending = Some(self.asked(true));
+                    Outcome::Aborted
+                }
+            };
         self.world.script = None;
-        self.world.say(Truth::HookEnded(phase, outcome));
-        self.hook_end(phase, outcome).map(Some)
+        self.world.say(Truth::HookEnded(phase, number, outcome));
+        self.hook_end(phase, script, outcome).map(Some)
     }
 
-    fn adopt_hook(&mut self, phase: Phase, process: ProcessId) -> Result<HookEnd, Died> {
+    fn adopt_hook(&mut self, phase: Phase, script: &Script, process: ProcessId) -> Result<HookEnd, Died> {
         let running = self.world.script.is_some_and(|script| script.process == process && script.running);
         self.world.require(running, "a script was adopted that does not run");
         self.may_die()?;
         let truly = if self.choices.pick(2) == 0 { Outcome::Ok } else { Outcome::Exit(1) };
-        self.world.script = None;
-        self.world.say(Truth::HookEnded(phase, truly));
+        let number = self.world.script.take().map_or(9, |script| script.number);
+        self.world.say(Truth::HookEnded(phase, number, truly));
         // The kernel may tell how it ended, or not.
         let told = if self.choices.pick(2) == 0 { truly } else { Outcome::Unknown };
-        self.hook_end(phase, told)
+        self.hook_end(phase, script, told)
     }
 
-    fn lost_hook(&mut self, phase: Phase) -> Result<HookEnd, Died> {
+    fn lost_hook(&mut self, phase: Phase, script: &Script) -> Result<HookEnd, Died> {
         let running = self.world.script.is_some_and(|script| script.running);
         self.world.require(!running, "a script that runs was given up as lost");
-        self.hook_end(phase, Outcome::Unknown)
+        self.hook_end(phase, script, Outcome::Unknown)
     }
 
     fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Died> {
@@ -158,9 +181,10 @@ impl Host for ModelHost<'_> {
             .world
             .truth
             .iter()
-            .any(|t| matches!(t, Truth::HookEnded(Phase::PreStart, o) if o.aborts_start()));
+            .any(|t| matches!(t, Truth::HookEnded(Phase::PreStart, _, o) if o.aborts_start()));
         self.world.require(!refused, "a launch after a pre-start that refused");
-        let unrun = self.world.budget.has_hook && self.world.count(Truth::Begun(Phase::PreStart)) == 0;
+        let unrun =
+            (0..self.world.budget.scripts).any(|n| self.world.count(Truth::Begun(Phase::PreStart, n)) == 0);
         self.world.require(!unrun, "a launch before pre-start");
         self.world.require(self.world.guest.is_none(), "a second launch of a guest that runs");
         self.write(Event::Took { what: Resource::File { path: "/pid".into() } })?;
@@ -216,7 +240,7 @@ impl Host for ModelHost<'_> {
 
     fn wait(&mut self) -> Result<Happening, Died> {
         self.may_die()?;
-        let asked = self.world.truth.iter().rposition(|t| *t == Truth::Begun(Phase::PreStop));
+        let asked = self.world.truth.iter().rposition(|t| matches!(t, Truth::Begun(Phase::PreStop, _)));
         let given_up = self.world.truth.iter().rposition(|t| *t == Truth::GaveUp);
         self.world
             .require(asked.is_none() || given_up > asked, "a stop whose pre-stop has run was not carried on");

@@ -1,5 +1,7 @@
 use crate::choices::Choices;
-use model::{Boot, Event, GuestKind, Outcome, Phase, ProcessId, RunId, StartReason, StopCause, UserId};
+use model::{
+    Boot, Event, GuestKind, Outcome, Phase, ProcessId, RunId, Script, StartReason, StopCause, UserId,
+};
 
 /// How far the exploration goes.
 #[derive(Debug, Clone, Copy)]
@@ -10,15 +12,20 @@ pub(crate) struct Budget {
     pub(crate) requests: u32,
     /// Reboots of a container by itself.
     pub(crate) restarts: u32,
-    /// Whether the guest has a hookscript.
-    pub(crate) has_hook: bool,
+    /// How many hookscripts the guest has.
+    pub(crate) scripts: u8,
+}
+
+/// A script by its number, from the outside in.
+pub(crate) fn script(number: u8) -> Script {
+    format!("local:snippets/hook{number}").parse().unwrap()
 }
 
 /// What really happened, as the scripts and the guest themselves would tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Truth {
-    Begun(Phase),
-    HookEnded(Phase, Outcome),
+    Begun(Phase, u8),
+    HookEnded(Phase, u8, Outcome),
     Launched,
     Up,
     StopDelivered,
@@ -39,14 +46,15 @@ pub(crate) enum Guest {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Script {
+pub(crate) struct Running {
     pub(crate) phase: Phase,
+    pub(crate) number: u8,
     pub(crate) process: ProcessId,
     pub(crate) running: bool,
 }
 
 /// What tells two moments of the world apart.
-pub(crate) type State = (usize, Option<(ProcessId, Guest)>, Option<Script>, bool, Vec<Truth>);
+pub(crate) type State = (usize, Option<(ProcessId, Guest)>, Option<Running>, bool, Vec<Truth>);
 
 pub(crate) struct World {
     pub(crate) budget: Budget,
@@ -54,7 +62,7 @@ pub(crate) struct World {
     pub(crate) truth: Vec<Truth>,
     pub(crate) boot: Boot,
     pub(crate) guest: Option<(ProcessId, Guest)>,
-    pub(crate) script: Option<Script>,
+    pub(crate) script: Option<Running>,
     pub(crate) taken: bool,
     pub(crate) pids: u32,
     pub(crate) states: Vec<State>,
@@ -163,86 +171,39 @@ impl World {
         if let Some(script) = self.script.filter(|script| script.running)
             && choices.pick(2) == 1
         {
-            self.script = Some(Script { running: false, ..script });
-            self.say(Truth::HookEnded(script.phase, Outcome::Ok));
+            self.script = Some(Running { running: false, ..script });
+            self.say(Truth::HookEnded(script.phase, script.number, Outcome::Ok));
         }
     }
 
-    fn recorded(&self, phase: Phase) -> Option<Outcome> {
-        self.ledger.iter().rev().find_map(|event| match event {
-            Event::HookEnd { phase: ended, outcome, .. } if *ended == phase => Some(*outcome),
+    /// What is on record of the ends of one script's calls in a phase.
+    fn recorded(&self, phase: Phase, number: u8) -> Vec<Outcome> {
+        let name = script(number).to_string();
+        let ends = self.ledger.iter().filter_map(|event| match event {
+            Event::HookEnd { phase: ended, script, outcome, .. } if *ended == phase && *script == name => {
+                Some(*outcome)
+            }
             _ => None,
-        })
+        });
+        ends.collect()
     }
 
     /// The promise, once the story is over.
     pub(crate) fn check_end(&mut self) {
-        let begun = Phase::ALL.map(|phase| self.count(Truth::Begun(phase)));
-        let [pre_start, post_start, pre_stop, post_stop] = begun;
-        self.require(pre_start <= 1 && post_start <= 1 && post_stop <= 1, "a phase was begun twice");
-        self.require(
-            pre_stop <= self.count(Truth::StopDelivered),
-            "pre-stop was begun without a request for a stop",
-        );
         let crashed = self.truth.contains(&Truth::HostCrashed);
-        if self.budget.has_hook {
-            self.require(pre_start == 1 || self.died(), "pre-start was left out");
-            let owed =
-                pre_start == 1 && self.recorded(Phase::PreStart).is_none_or(|outcome| !outcome.is_refusal());
-            self.require(
-                post_stop == usize::from(owed),
-                "post-stop was left out, or run after a refused start",
-            );
-            let up = self.count(Truth::Up) > 0;
-            let stopped_at_once = self.truth.contains(&Truth::GuestEnded(StopCause::Killed));
-            self.require(
-                post_start == 1 || !up || crashed || self.died() || stopped_at_once,
-                "post-start was left out",
-            );
-        } else {
-            self.require(begun == [0; 4], "a phase without a hookscript");
+        for number in 0..self.budget.scripts {
+            self.check_script(number, crashed);
         }
+        self.check_order();
+        let called = self
+            .truth
+            .iter()
+            .any(|truth| matches!(truth, Truth::Begun(_, number) if *number >= self.budget.scripts));
+        self.require(!called, "a phase without a hookscript");
         self.require(self.guest.is_none(), "the guest outlived its run");
         self.require(!self.taken, "something was not given back");
         let ends = self.ledger.iter().filter(|event| matches!(event, Event::RunEnd { .. })).count();
         self.require(ends == 1, "the run has not one end on record");
-        for phase in Phase::ALL {
-            let begins = self
-                .ledger
-                .iter()
-                .filter(|e| matches!(e, Event::HookBegin { phase: p, .. } if *p == phase))
-                .count();
-            let ends = self
-                .ledger
-                .iter()
-                .filter(|e| matches!(e, Event::HookEnd { phase: p, .. } if *p == phase))
-                .count();
-            self.require(begins == ends, "a phase's begin has no end on record");
-            self.require(
-                begins == self.count(Truth::Begun(phase)),
-                "the record's phases are not those that ran",
-            );
-            let told: Vec<_> = self
-                .ledger
-                .iter()
-                .filter_map(|e| match e {
-                    Event::HookEnd { phase: p, outcome, .. } if *p == phase => Some(*outcome),
-                    _ => None,
-                })
-                .collect();
-            let true_ones: Vec<_> = self
-                .truth
-                .iter()
-                .filter_map(|t| match t {
-                    Truth::HookEnded(p, outcome) if *p == phase => Some(*outcome),
-                    _ => None,
-                })
-                .collect();
-            let honest = told
-                .iter()
-                .all(|outcome| true_ones.contains(outcome) || (*outcome == Outcome::Unknown && self.died()));
-            self.require(honest, "an outcome is on record that was not");
-        }
         self.check_causes(crashed);
         if !self.died() {
             let started = self.count(Truth::StartAnswered(true)) + self.count(Truth::StartAnswered(false));
@@ -255,6 +216,76 @@ impl World {
         }
     }
 
+    /// The promise to one script.
+    fn check_script(&mut self, number: u8, crashed: bool) {
+        let [pre_start, post_start, pre_stop, post_stop] =
+            Phase::ALL.map(|phase| self.count(Truth::Begun(phase, number)));
+        self.require(pre_start <= 1 && post_start <= 1 && post_stop <= 1, "a phase was begun twice");
+        self.require(
+            pre_stop <= self.count(Truth::StopDelivered),
+            "pre-stop was begun without a request for a stop",
+        );
+        let refused = (0..number)
+            .any(|outer| self.recorded(Phase::PreStart, outer).iter().any(|end| *end != Outcome::Ok));
+        self.require(pre_start == 1 || self.died() || refused, "pre-start was left out");
+        self.require(pre_start == 0 || !refused, "pre-start behind one that refused");
+        let owed = pre_start == 1
+            && self.recorded(Phase::PreStart, number).iter().all(|outcome| !outcome.is_refusal());
+        self.require(post_stop == usize::from(owed), "post-stop was left out, or run after a refused start");
+        let up = self.count(Truth::Up) > 0;
+        let excused = crashed
+            || self.died()
+            || self.truth.contains(&Truth::GuestEnded(StopCause::Killed))
+            || self
+                .truth
+                .iter()
+                .any(|truth| matches!(truth, Truth::HookEnded(Phase::PostStart, _, Outcome::Aborted)));
+        self.require(post_start == 1 || !up || excused, "post-start was left out");
+        for phase in Phase::ALL {
+            let name = script(number);
+            let begins = self.ledger.iter().filter(
+                |event| matches!(event, Event::HookBegin { phase: p, script, .. } if *p == phase && *script == name),
+            );
+            let begins = begins.count();
+            let told = self.recorded(phase, number);
+            self.require(begins == told.len(), "a phase's begin has no end on record");
+            self.require(
+                begins == self.count(Truth::Begun(phase, number)),
+                "the record's phases are not those that ran",
+            );
+            let true_ones: Vec<_> = self
+                .truth
+                .iter()
+                .filter_map(|truth| match truth {
+                    Truth::HookEnded(p, n, outcome) if (*p, *n) == (phase, number) => Some(*outcome),
+                    _ => None,
+                })
+                .collect();
+            let honest = told
+                .iter()
+                .all(|outcome| true_ones.contains(outcome) || (*outcome == Outcome::Unknown && self.died()));
+            self.require(honest, "an outcome is on record that was not");
+        }
+    }
+
+    /// Each phase goes through the scripts in its own direction.
+    fn check_order(&mut self) {
+        for phase in [Phase::PreStart, Phase::PostStart, Phase::PostStop] {
+            let called: Vec<u8> = self
+                .truth
+                .iter()
+                .filter_map(|truth| match truth {
+                    Truth::Begun(begun, number) if *begun == phase => Some(*number),
+                    _ => None,
+                })
+                .collect();
+            let inwards = phase == Phase::PreStart;
+            let in_order =
+                called.windows(2).all(|pair| if inwards { pair[0] < pair[1] } else { pair[0] > pair[1] });
+            self.require(in_order, "scripts were called out of order");
+        }
+    }
+
     fn check_causes(&mut self, crashed: bool) {
         let told = self.ledger.iter().rev().find_map(|e| match e {
             Event::Gone { cause, .. } => Some(*cause),
@@ -264,6 +295,14 @@ impl World {
             Truth::GuestEnded(cause) => Some(*cause),
             _ => None,
         });
+        let concluded = self.ledger.iter().rev().find_map(|e| match e {
+            Event::RunEnd { cause, .. } => Some(*cause),
+            _ => None,
+        });
+        self.require(
+            concluded.flatten() == told,
+            "the end of the guest is not on record as the end of the run has it",
+        );
         let up = self.count(Truth::Up) > 0;
         match (told, ended) {
             (Some(told), Some(ended)) if up && !self.died() => {
