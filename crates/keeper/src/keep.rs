@@ -332,6 +332,7 @@ impl Begun<'_> {
             skiplock: true,
             start_limit: None,
             hook_limit: None,
+            recovery_limit: None,
             stop_deadline: None,
             ledger: run.ledger,
             journal: self.journal,
@@ -400,6 +401,10 @@ impl Keeper {
             // It joined a stop that was under way, so the guest stays down.
             let why = format!("VM {} not running", self.vmid);
             return self.end_tasks(Purpose::Reboot, &Err(why));
+        }
+        if self.stop_deadline.is_some() {
+            // Nothing is started again on a host that goes down.
+            return self.end_tasks(Purpose::Reboot, &Err("the host goes down".to_owned()));
         }
         if self.kind == GuestKind::Qemu {
             // As at Proxmox VE the start is another task; a container's is carried out in this one.
