@@ -191,6 +191,11 @@ pub fn recover_within(
     }
 }
 
+/// Ends the tasks whose process died before they were on the record of a run.
+pub fn end_lost_tasks(layout: &Layout) {
+    crate::orphans::end_all(layout);
+}
+
 /// The guests that have a run on record which has not ended.
 ///
 /// # Errors

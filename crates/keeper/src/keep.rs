@@ -4,6 +4,7 @@ use crate::adopt::{boot, links, listen, run_folder};
 use crate::clients::Clients;
 use crate::host::facts;
 use crate::keeper::{Keeper, begin_records, program};
+use crate::orphans;
 use crate::protocol::{Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
 use lifecycle::{Stage, admit_start, live, resume};
@@ -115,6 +116,7 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
             return Err(());
         }
     };
+    orphans::end(layout, kind, vmid, &begun.tasks.upids(), &mut begun.journal);
     match begin_run(layout, &store, kind, vmid, skiplock, reason, &user) {
         Ok(run) => {
             let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
@@ -384,13 +386,14 @@ impl Keeper {
             }
         }
         for upid in open {
-            let status = "the keeper died".to_owned();
+            let status = orphans::STATUS.to_owned();
             if let Ok(log) = record::TaskLog::adopt(&self.layout, upid) {
                 let _ = log.end(&status);
             }
             self.journal.send(record::journal::task_ended(program(self.kind), upid, &status));
             self.note(&Event::TaskEnd { upid: upid.clone(), status });
         }
+        orphans::end(&self.layout, self.kind, self.vmid, &self.tasks.upids(), &mut self.journal);
     }
 
     /// The run is over.
