@@ -162,6 +162,19 @@ fn recorded_state(layout: &Layout, vmid: Vmid) -> GuestState {
 /// # Errors
 /// Where no keeper could be born.
 pub fn recover(layout: &Layout, vmid: Vmid) -> Result<Option<GuestState>, ClientError> {
+    recover_within(layout, vmid, None)
+}
+
+/// As [`recover`], with a limit for each hookscript that is left to be run and says nothing itself, in seconds. Scripts whose
+/// storage is not there yet are waited for within it.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_within(
+    layout: &Layout,
+    vmid: Vmid,
+    hook_limit: Option<u64>,
+) -> Result<Option<GuestState>, ClientError> {
     if !layout.ledger(vmid).exists() {
         return Ok(None);
     }
@@ -172,10 +185,15 @@ pub fn recover(layout: &Layout, vmid: Vmid) -> Result<Option<GuestState>, Client
             return Ok(None);
         }
     }
-    match converse(born(layout, vmid)?, vmid, &Request::Recover, &mut |_| {})? {
+    match converse(born(layout, vmid)?, vmid, &Request::Recover { hook_limit }, &mut |_| {})? {
         Answer::State(state) => Ok(Some(state)),
         _ => Ok(Some(state(layout, vmid))),
     }
+}
+
+/// Ends the tasks whose process died before they were on the record of a run.
+pub fn end_lost_tasks(layout: &Layout) {
+    crate::orphans::end_all(layout);
 }
 
 /// The guests that have a run on record which has not ended.

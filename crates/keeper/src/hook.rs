@@ -1,11 +1,12 @@
 //! One call of a hookscript, from the fork to its end on record.
 
 use crate::environment::{Told, environment};
+use crate::host::cancels;
 use crate::keeper::Keeper;
 use crate::stream::{Piped, Sinks};
 use hooks::{Call, Outputs, Problem, Running, Started, command_line, error_text, failure};
 use lifecycle::HookEnd;
-use model::{Event, Left, Outcome, Phase, ProcessId, StopCause, VolumeId};
+use model::{Event, Left, Outcome, Phase, ProcessId, StartReason, StopCause, VolumeId};
 use process::Ended;
 use rustix::event::PollFlags;
 use rustix::process::Signal;
@@ -22,6 +23,9 @@ const LAST: Duration = Duration::from_secs(5);
 
 /// How long what is left in a script's outputs may take to be taken.
 const REST: Duration = Duration::from_secs(5);
+
+/// How long a `post-stop` has, even where the host goes down and nothing is left of the time for it.
+const LAST_CALL: Duration = Duration::from_secs(10);
 
 /// A hookscript that runs.
 pub(crate) struct ActiveHook {
@@ -211,11 +215,16 @@ impl Keeper {
         let outputs = Outputs::at(&self.layout.run_guest(self.vmid), phase.as_str());
         outputs.make()?;
         let (layout, volume, ledger) = (&self.layout, script, &self.ledger);
+        let patience = self.patience(phase);
         let locate = move || -> Result<PathBuf, Problem> {
             let store = store::ConfigStore::open(layout.clone())
                 .map_err(|error| Problem::Storage(error.to_string()))?;
             let storages =
                 storage::Storages::load(&store).map_err(|error| Problem::Storage(error.to_string()))?;
+            if let Some(patience) = patience {
+                // Whatever is wrong with the storage is told right below.
+                let _ = storages.wait_for(volume.storage(), patience);
+            }
             hooks::locate(&storages, volume)
         };
         let begin = move |path: &std::path::Path| {
@@ -278,7 +287,7 @@ impl Keeper {
             if self.hook.as_ref().is_none_or(|hook| hook.ended.is_some()) {
                 break;
             }
-            let stop = stoppable && self.pending.iter().any(|request| request.hard);
+            let stop = stoppable && self.pending.iter().any(cancels);
             let limit = self.hook_deadline();
             let Some(hook) = &mut self.hook else { break };
             let now = Instant::now();
@@ -339,8 +348,27 @@ impl Keeper {
     fn hook_deadline(&self) -> Option<Instant> {
         let hook = self.hook.as_ref()?;
         let starting = matches!(hook.phase, Phase::PreStart | Phase::PostStart);
-        let own = self.hook_limit.filter(|_| starting).map(|limit| hook.began + limit);
-        own.into_iter().chain(self.stop_deadline.filter(|_| !starting)).min()
+        let own = self.limit_of(hook.phase).map(|limit| hook.began + limit);
+        let stop = self.stop_deadline.filter(|_| !starting);
+        // A guest that took all the time there is leaves its last phase a little.
+        let stop = stop.map(|deadline| match hook.phase {
+            Phase::PostStop => deadline.max(hook.began + LAST_CALL),
+            _ => deadline,
+        });
+        own.into_iter().chain(stop).min()
+    }
+
+    /// How long a script may run in a phase where it says nothing itself.
+    fn limit_of(&self, phase: Phase) -> Option<Duration> {
+        let starting = matches!(phase, Phase::PreStart | Phase::PostStart);
+        self.recovery_limit.or(self.hook_limit.filter(|_| starting))
+    }
+
+    /// How long the storage of a script is waited for: while the host comes up, so long that what the limit leaves is
+    /// enough to say that it did not come.
+    fn patience(&self, phase: Phase) -> Option<Duration> {
+        let boot = self.reason == StartReason::Boot || self.recovery_limit.is_some();
+        self.limit_of(phase).filter(|_| boot).map(|limit| limit - limit / 20)
     }
 
     /// Takes what a script that has ended left in its outputs. Children of it may go on printing, so there is a limit.

@@ -17,9 +17,6 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a guest that is asked to shut down has, where nobody says; how long one that is told to quit has.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
-const HOST_LIMIT: Duration = Duration::from_secs(180);
-
 /// How long a hypervisor has after SIGTERM, and how long after SIGKILL.
 const TERM_LIMIT: Duration = Duration::from_secs(10);
 
@@ -34,9 +31,6 @@ impl Host for Keeper {
         }
         match &event {
             Event::RunEnd { .. } => self.clients.hold(),
-            Event::StopAsked { cause: StopCause::HostShutdown, timeout, .. } => {
-                self.stop_deadline = Some(Instant::now() + timeout.map_or(HOST_LIMIT, Duration::from_secs));
-            }
             Event::StopFailed { .. } => self.stop_deadline = None,
             _ => {}
         }
@@ -106,7 +100,7 @@ impl Host for Keeper {
                 }
                 None => {}
             }
-            if stoppable && self.pending.iter().any(|request| request.hard) {
+            if stoppable && self.pending.iter().any(cancels) {
                 return Ok(Readiness::Cancelled);
             }
             if Instant::now() >= deadline {
@@ -244,7 +238,7 @@ impl Keeper {
         let limit = timeout
             .or_else(|| config.as_ref().and_then(|config| down_limit(self.kind, config)))
             .unwrap_or(STOP_LIMIT);
-        let deadline = self.stop_deadline.unwrap_or_else(|| Instant::now() + limit);
+        let (mut force, mut deadline) = (request.force, Instant::now() + limit);
         self.on_ground(|machine, ground| machine.ask_down(ground, config.as_ref()));
         loop {
             self.attend();
@@ -263,14 +257,16 @@ impl Keeper {
                 let cause = overruling.map_or(StopCause::Stop, |request| request.cause);
                 return self.end_hard(cause, None);
             }
-            // Others that ask for a shutdown wait for this one.
-            self.pending.clear();
+            // Others that ask for a shutdown wait for this one. A host that goes down has the last word on its time.
+            force |=
+                self.pending.drain(..).any(|other| other.cause == StopCause::HostShutdown && other.force);
+            deadline = self.stop_deadline.unwrap_or(deadline);
             if Instant::now() >= deadline {
                 break;
             }
             self.wait_for(Some(deadline));
         }
-        match (self.kind, request.force) {
+        match (self.kind, force) {
             (GuestKind::Qemu, false) => {
                 Ended::StillRunning("VM quit/powerdown failed - got timeout".to_owned())
             }
@@ -329,6 +325,11 @@ impl Keeper {
             self.wait_for(Some(deadline));
         }
     }
+}
+
+/// Whether a request for a stop ends a start that is under way: one that ends the guest at once, and a host that goes down.
+pub(crate) fn cancels(request: &StopRequest) -> bool {
+    request.hard || request.cause == StopCause::HostShutdown
 }
 
 /// Whether the guest went the way it goes when it is asked to.

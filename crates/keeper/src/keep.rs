@@ -4,6 +4,7 @@ use crate::adopt::{boot, links, listen, run_folder};
 use crate::clients::Clients;
 use crate::host::facts;
 use crate::keeper::{Keeper, begin_records, program};
+use crate::orphans;
 use crate::protocol::{Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
 use lifecycle::{Stage, admit_start, live, resume};
@@ -115,6 +116,7 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
             return Err(());
         }
     };
+    orphans::end(layout, kind, vmid, &begun.tasks.upids(), &mut begun.journal);
     match begin_run(layout, &store, kind, vmid, skiplock, reason, &user) {
         Ok(run) => {
             let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
@@ -332,6 +334,7 @@ impl Begun<'_> {
             skiplock: true,
             start_limit: None,
             hook_limit: None,
+            recovery_limit: None,
             stop_deadline: None,
             ledger: run.ledger,
             journal: self.journal,
@@ -383,13 +386,14 @@ impl Keeper {
             }
         }
         for upid in open {
-            let status = "the keeper died".to_owned();
+            let status = orphans::STATUS.to_owned();
             if let Ok(log) = record::TaskLog::adopt(&self.layout, upid) {
                 let _ = log.end(&status);
             }
             self.journal.send(record::journal::task_ended(program(self.kind), upid, &status));
             self.note(&Event::TaskEnd { upid: upid.clone(), status });
         }
+        orphans::end(&self.layout, self.kind, self.vmid, &self.tasks.upids(), &mut self.journal);
     }
 
     /// The run is over.
@@ -400,6 +404,10 @@ impl Keeper {
             // It joined a stop that was under way, so the guest stays down.
             let why = format!("VM {} not running", self.vmid);
             return self.end_tasks(Purpose::Reboot, &Err(why));
+        }
+        if self.stop_deadline.is_some() {
+            // Nothing is started again on a host that goes down.
+            return self.end_tasks(Purpose::Reboot, &Err("the host goes down".to_owned()));
         }
         if self.kind == GuestKind::Qemu {
             // As at Proxmox VE the start is another task; a container's is carried out in this one.

@@ -35,6 +35,8 @@ pub(crate) struct Keeper {
     pub(crate) start_limit: Option<u64>,
     /// How long each hookscript of the start may run that says nothing itself.
     pub(crate) hook_limit: Option<Duration>,
+    /// The same for each hookscript of what a dead keeper left.
+    pub(crate) recovery_limit: Option<Duration>,
     /// When all phases of a stop must be over, where the host goes down.
     pub(crate) stop_deadline: Option<Instant>,
 
@@ -181,8 +183,12 @@ impl Keeper {
     /// Serves the request that bore a keeper which found a run to go on with.
     pub(crate) fn asked_first(&mut self, client: ClientId, request: crate::protocol::Request) {
         match request {
-            crate::protocol::Request::Recover => self.recovering = Some(client),
+            crate::protocol::Request::Recover { hook_limit } => {
+                self.recovery_limit = hook_limit.map(Duration::from_secs);
+                self.recovering = Some(client);
+            }
             crate::protocol::Request::Start(request) => {
+                self.recovery_limit = request.hook_limit.map(Duration::from_secs);
                 self.clients.reply(client, &Reply::Busy { what: self.stage.to_owned() });
                 self.waiting.push((client, request));
             }
@@ -192,6 +198,7 @@ impl Keeper {
 
     /// Tells whoever asked for a recovery that it is done.
     pub(crate) fn recovered(&mut self) {
+        self.recovery_limit = None;
         if let Some(client) = self.recovering.take() {
             let state = self.state();
             self.clients.reply(client, &Reply::State(state));

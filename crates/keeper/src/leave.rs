@@ -29,12 +29,13 @@ impl Keeper {
             self;
         drop(listener);
         let _ = std::fs::remove_file(layout.control_socket(vmid));
+        // Before the record, as nobody comes back for it afterwards.
+        if lingering.is_empty() {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
         if let Err(error) = ledger.finish(&history) {
             let text = format!("cannot file the record of the run away as '{}': {error}", history.display());
             journal.send(Entry::new(Priority::Error, IDENTIFIER, text));
-        }
-        if lingering.is_empty() {
-            let _ = std::fs::remove_dir_all(&folder);
         }
         drop(lock);
         // Whoever hears of the end finds the guest free.

@@ -13,6 +13,7 @@ mod keep;
 mod keeper;
 mod leave;
 mod machine;
+mod orphans;
 mod protocol;
 mod requests;
 mod stream;

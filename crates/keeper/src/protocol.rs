@@ -68,7 +68,11 @@ pub enum Request {
     /// Start the guest: asked of a keeper that has just been born.
     Start(StartRequest),
     /// Go on with a run whose keeper died: asked of a keeper that has just been born.
-    Recover,
+    Recover {
+        /// How long each hookscript that is left to be run may take that says nothing itself, in seconds; none for no limit.
+        #[serde(default)]
+        hook_limit: Option<u64>,
+    },
     /// What the guest does now.
     Status,
     /// End it at once.

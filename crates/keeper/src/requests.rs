@@ -6,6 +6,10 @@ use crate::protocol::{MachineAction, Reply, Request, StartRequest};
 use crate::tasks::Purpose;
 use lifecycle::StopRequest;
 use model::{GuestKind, StopCause, UserId};
+use std::time::{Duration, Instant};
+
+/// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
+const HOST_LIMIT: Duration = Duration::from_secs(180);
 
 impl Keeper {
     /// Reads and serves the requests that have come.
@@ -28,7 +32,7 @@ impl Keeper {
     pub(crate) fn serve(&mut self, client: ClientId, pid: Option<u32>, request: Request) {
         let from_hook = pid.is_some_and(|pid| self.is_from_hook(pid));
         match request {
-            Request::Status | Request::Recover => {
+            Request::Status | Request::Recover { .. } => {
                 let state = self.state();
                 self.clients.reply(client, &Reply::State(state));
             }
@@ -45,6 +49,9 @@ impl Keeper {
                 };
                 let cause = if host { StopCause::HostShutdown } else { StopCause::Shutdown };
                 let stop = StopRequest { cause, hard, timeout, force, task: None };
+                if host {
+                    self.limit_stop(timeout);
+                }
                 self.stop_asked(client, "shutdown", &user, skiplock, stop, from_hook);
                 if hard {
                     self.say("VM is paused - stop instead of shutdown");
@@ -130,6 +137,12 @@ impl Keeper {
         if !matches!(self.stage, "post-stop" | "over") {
             self.pending.push_back(stop);
         }
+    }
+
+    /// The host goes down: all phases of the stop, also of one that is under way, are over by then.
+    fn limit_stop(&mut self, timeout: Option<u64>) {
+        let deadline = Instant::now() + timeout.map_or(HOST_LIMIT, Duration::from_secs);
+        self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |earlier| earlier.min(deadline)));
     }
 
     /// The lock in the configuration that forbids a stop.

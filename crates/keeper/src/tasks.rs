@@ -81,6 +81,11 @@ impl Tasks {
         Some((task.upid, task.client))
     }
 
+    /// The tasks that have not ended.
+    pub(crate) fn upids(&self) -> Vec<Upid> {
+        self.open.iter().map(|task| task.upid.clone()).collect()
+    }
+
     /// The task that stands for what goes on now: the newest.
     pub(crate) fn newest(&self) -> Option<&Upid> {
         self.open.last().map(|task| &task.upid)

@@ -47,6 +47,7 @@ fn recover(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
             }
         }
     }
+    client::end_lost_tasks(layout);
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(Value::Array(rows)),
