@@ -9,9 +9,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Finds the script of a call.
+pub type Locate<'a> = Box<dyn FnOnce() -> Result<PathBuf, Problem> + 'a>;
+
+/// Finds out how a script wants to be called; none where it does not in this phase, with a warning perhaps.
+pub type Prepare<'a> = Box<dyn FnOnce(&Path) -> Result<Result<Prepared, Option<String>>, Problem> + 'a>;
 
 /// Puts a begin on record.
-pub type Begin<'a> = Box<dyn FnOnce(&Path) -> io::Result<()> + 'a>;
+pub type Begin<'a> = Box<dyn FnOnce(&Path, &Prepared) -> io::Result<()> + 'a>;
 
 /// A call of a hookscript that is about to be made.
 pub struct Call<'a> {
@@ -19,22 +26,74 @@ pub struct Call<'a> {
     pub vmid: Vmid,
     /// The second argument.
     pub phase: Phase,
-    /// The whole environment.
+    /// The environment, to which [`Prepared::env`] is added.
     pub env: Vec<(OsString, OsString)>,
     /// Where its outputs go; made beforehand.
     pub outputs: Outputs,
     /// Finds the script, in the child, because the storage may hang.
-    pub locate: Box<dyn FnOnce() -> Result<PathBuf, Problem> + 'a>,
+    pub locate: Locate<'a>,
+    /// Reads what the script says about itself, in the child, for the same reason.
+    pub prepare: Prepare<'a>,
     /// Puts the begin on record, in the child, right before it becomes the script.
     pub begin: Begin<'a>,
     /// Whether the script is run although its begin cannot be put on record: a stop is never held up.
     pub unrecorded: bool,
 }
 
+/// How a script is to be called.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// What is added to its environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// How long it may run; none for what the caller has for it.
+    pub limit: Option<Duration>,
+    /// Whether everything that it forked is ended with it.
+    pub tree: bool,
+    /// Whether it may be called again where nobody sees how this call ends.
+    pub retry: bool,
+    /// The SHA-256 of the file in hexadecimal, where it could be read.
+    pub sha256: Option<String>,
+    /// What is wrong with it and no reason not to call it.
+    pub warnings: Vec<String>,
+}
+
+/// A script that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    path: Vec<u8>,
+    limit_ms: Option<u64>,
+    /// Whether everything that it forked is ended with it.
+    pub tree: bool,
+    /// What is wrong with it and no reason not to call it.
+    pub warnings: Vec<String>,
+}
+
+impl Located {
+    /// One that an earlier keeper found.
+    #[must_use]
+    pub fn before(path: &Path, limit: Option<Duration>, tree: bool) -> Self {
+        let limit_ms = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        Self { path: path.as_os_str().as_bytes().to_vec(), limit_ms, tree, warnings: Vec::new() }
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        OsString::from_vec(self.path.clone()).into()
+    }
+
+    /// How long it may run, as it says itself or the host's administrator does.
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        self.limit_ms.map(Duration::from_millis)
+    }
+}
+
 /// What the child tells before it becomes the script.
 #[derive(Serialize, Deserialize)]
 enum Report {
-    Located(Vec<u8>),
+    Located(Located),
+    NotCalled(Option<String>),
     Failed(Problem),
 }
 
@@ -51,8 +110,10 @@ pub struct Running {
 pub enum Started {
     /// The child has not become the script yet: its storage may hang.
     NotYet,
-    /// The child is the script, from this file.
-    Yes(PathBuf),
+    /// The child is the script.
+    Yes(Located),
+    /// The script does not want to be called in this phase, or is passed over with a warning.
+    NotCalled(Option<String>),
     /// It could not be run. The file is known where it was found.
     No(Option<PathBuf>, Problem),
 }
@@ -88,7 +149,18 @@ impl Call<'_> {
             Ok(path) => path,
             Err(problem) => return failed(problem),
         };
-        tell(&Report::Located(path.as_os_str().as_bytes().to_vec()));
+        let mut prepared = match (self.prepare)(&path) {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(warning)) => {
+                tell(&Report::NotCalled(warning));
+                return 0;
+            }
+            Err(problem) => return failed(problem),
+        };
+        tell(&Report::Located(Located {
+            warnings: std::mem::take(&mut prepared.warnings),
+            ..Located::before(&path, prepared.limit, prepared.tree)
+        }));
         let argv = [path.clone().into_os_string(), self.vmid.to_string().into(), self.phase.as_str().into()];
         let ready = || -> io::Result<Program> {
             let null =
@@ -98,13 +170,13 @@ impl Call<'_> {
             process::place_fd(&stdout, 1)?;
             process::place_fd(&stderr, 2)?;
             process::become_default();
-            Program::new(&path, &argv, self.env)
+            Program::new(&path, &argv, self.env.iter().chain(&prepared.env).map(|(key, value)| (key, value)))
         };
         let program = match ready() {
             Ok(program) => program,
             Err(error) => return failed(Problem::Exec(format!("cannot prepare the call: {error}"))),
         };
-        match (self.begin)(&path) {
+        match (self.begin)(&path, &prepared) {
             Err(error) if !self.unrecorded => return failed(Problem::Unrecorded(error.to_string())),
             _ => {}
         }
@@ -144,13 +216,16 @@ impl Running {
         let mut located = None;
         for line in self.told.split(|byte| *byte == b'\n') {
             match serde_json::from_slice(line) {
-                Ok(Report::Located(path)) => located = Some(PathBuf::from(OsString::from_vec(path))),
-                Ok(Report::Failed(problem)) => return Started::No(located, problem),
+                Ok(Report::Located(script)) => located = Some(script),
+                Ok(Report::NotCalled(warning)) => return Started::NotCalled(warning),
+                Ok(Report::Failed(problem)) => {
+                    return Started::No(located.map(|script| script.path()), problem);
+                }
                 Err(_) => {}
             }
         }
         match (closed, located) {
-            (true, Some(path)) => Started::Yes(path),
+            (true, Some(script)) => Started::Yes(script),
             (true, None) => {
                 Started::No(None, Problem::Exec("the call was ended before the script was found".to_owned()))
             }

@@ -1,13 +1,14 @@
 //! What a keeper does about its place in the world: the control socket, the folder of links, the record of another.
 
 use crate::keeper::Keeper;
-use model::{Boot, Event, Layout, Phase, Vmid};
+use model::{Boot, Event, Layout, ProcessId, Vmid};
 use rustix::fs::inotify;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// This time that the host is up.
 pub(crate) fn boot(layout: &Layout) -> io::Result<Boot> {
@@ -79,16 +80,36 @@ impl Keeper {
         }
     }
 
-    /// The script and the file of the newest call of a phase on record.
-    pub(crate) fn recorded_call(&self, phase: Phase) -> (String, PathBuf) {
+    /// The call that is on record with this process.
+    pub(crate) fn recorded_call(&self, process: ProcessId) -> RecordedCall {
         let contents = record::ledger::read_without_output(self.ledger.path());
         let events = contents.map(|contents| contents.events).unwrap_or_default();
         let call = events.into_iter().rev().find_map(|stamped| match stamped.event {
-            Event::HookBegin { phase: begun, script, path, .. } if begun == phase => {
-                Some((script.to_string(), PathBuf::from(path)))
+            Event::HookBegin { path, process: own, call, limit_ms, tree, .. } if own == process => {
+                Some(RecordedCall {
+                    path: PathBuf::from(path),
+                    number: call,
+                    limit: limit_ms.map(Duration::from_millis),
+                    tree,
+                    ran: Duration::from_millis(process::boot_millis().saturating_sub(stamped.boot_ms)),
+                })
             }
             _ => None,
         });
         call.unwrap_or_default()
     }
+}
+
+/// A call of a hookscript as it is on record.
+#[derive(Default)]
+pub(crate) struct RecordedCall {
+    pub(crate) path: PathBuf,
+    /// Which call of the phase in this run it is, from 1.
+    pub(crate) number: u32,
+    /// How long it may run.
+    pub(crate) limit: Option<Duration>,
+    /// Whether everything that it forked is ended with it.
+    pub(crate) tree: bool,
+    /// How long ago it began.
+    pub(crate) ran: Duration,
 }

@@ -1,18 +1,16 @@
 //! One call of a hookscript, from the fork to its end on record.
 
-use crate::environment::{Told, environment};
 use crate::host::cancels;
 use crate::keeper::Keeper;
 use crate::stream::{Piped, Sinks};
-use hooks::{Call, Outputs, Problem, Running, Started, command_line, error_text, failure};
+use hooks::progress::Progress;
+use hooks::{Located, Problem, Reader, Running, Started, command_line, error_text, failure};
 use lifecycle::HookEnd;
-use model::{Event, Left, Outcome, Phase, ProcessId, StartReason, StopCause, VolumeId};
+use model::{Event, Left, Outcome, Phase, ProcessId, Script, StartReason};
 use process::Ended;
 use rustix::event::PollFlags;
 use rustix::process::Signal;
-use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a script that is told to end has before it is killed.
@@ -41,6 +39,10 @@ pub(crate) struct ActiveHook {
     ending: Option<Ending>,
     /// Whether it may have printed more than has been taken.
     more: bool,
+    /// When the task log says next that it still runs.
+    progress: Progress,
+    /// What it has forked, as far as that was looked at.
+    forked: Vec<ProcessId>,
 }
 
 /// A script that is being ended.
@@ -108,19 +110,30 @@ impl ActiveHook {
     }
 
     fn announce(&mut self, sinks: &mut Sinks<'_>) {
-        if self.announced {
-            return;
-        }
-        if let (Started::Yes(path) | Started::No(Some(path), _), Some(scene), Some(process)) =
-            (&self.started, sinks.scene, self.process)
-        {
+        let path = match &self.started {
+            _ if self.announced => return,
+            Started::Yes(script) => script.path(),
+            Started::No(Some(path), _) => path.clone(),
+            Started::No(None, _) | Started::NotYet | Started::NotCalled(_) => return,
+        };
+        if let (Some(scene), Some(process)) = (sinks.scene, self.process) {
             let entry = scene.hook_began(self.phase, &self.script, &path.to_string_lossy(), process.pid);
             sinks.journal.send(entry);
             self.announced = true;
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal to the script and its process group; where it says so to everything that it forked.
+    fn signal(&mut self, signal: Signal) {
+        if let (Started::Yes(script), Some(process)) = (&self.started, self.process)
+            && script.tree
+        {
+            // Those that leave the tree when their parents end stay known.
+            self.forked.extend(process::descendants(process.pid));
+            for pidfd in self.forked.iter().filter_map(|process| process::open(*process)) {
+                process::send(pidfd, signal);
+            }
+        }
         match &self.running {
             Body::Own(running) => running.signal_group(signal),
             Body::Adopted(pidfd) => {
@@ -136,151 +149,60 @@ impl ActiveHook {
 }
 
 impl Keeper {
-    /// The hookscript that a phase calls; as text where it is no volume id.
-    fn script_for(&mut self, phase: Phase, cause: Option<StopCause>) -> Option<Result<VolumeId, String>> {
-        let fixed =
-            matches!(phase, Phase::PreStart | Phase::PostStart) || cause == Some(StopCause::StartFailed);
-        if !fixed && let Ok(config) = self.store.read(self.kind, self.vmid) {
-            // A change of `hookscript` counts at once.
-            return match config.main.hookscript() {
-                Ok(script) => script.map(Ok),
-                Err(invalid) => Some(Err(invalid.0)),
-            };
-        }
-        self.hookscript.clone().map(Ok)
-    }
-
-    /// Runs the hookscript for a phase to its end; none where there is none.
-    pub(crate) fn run_hook(
-        &mut self,
-        phase: Phase,
-        cause: Option<StopCause>,
-        stoppable: bool,
-    ) -> Option<HookEnd> {
-        let script = self.script_for(phase, cause)?;
-        self.stage = phase.as_str();
-        let began = Instant::now();
-        let script = match script {
-            Ok(script) => script,
-            Err(text) => return Some(self.no_call(phase, &text, &Problem::VolumeId(text.clone()))),
-        };
-        match self.call(phase, cause, &script) {
-            Ok((running, readers)) => {
-                let script = script.to_string();
-                self.hook = Some(ActiveHook {
-                    phase,
-                    process: Some(running.child.id),
-                    piped: Piped::pair(readers, Some(phase), &script),
-                    script,
-                    running: Body::Own(running),
-                    started: Started::NotYet,
-                    announced: false,
-                    ended: None,
-                    began,
-                    ending: None,
-                    more: false,
-                });
-                Some(self.see_through(stoppable))
-            }
-            Err(error) => {
-                let problem = Problem::Exec(format!("cannot prepare the call: {error}"));
-                Some(self.no_call(phase, &script.to_string(), &problem))
-            }
-        }
-    }
-
-    /// Forks the child that becomes the script.
-    fn call(
-        &mut self,
-        phase: Phase,
-        cause: Option<StopCause>,
-        script: &VolumeId,
-    ) -> std::io::Result<(Running, [hooks::Reader; 2])> {
-        let attempt = self.attempts.entry(phase).or_default();
-        *attempt += 1;
-        let env = environment(&Told {
-            layout: &self.layout,
-            node: &self.node,
-            vmid: self.vmid,
-            kind: self.kind,
-            name: &self.name,
-            run: &self.run,
-            reason: self.reason,
-            cause,
-            user: &self.user,
-            phase,
-            attempt: *attempt,
-            links: Some(OsString::from(self.layout.run().join("bin"))),
-        });
-        let outputs = Outputs::at(&self.layout.run_guest(self.vmid), phase.as_str());
-        outputs.make()?;
-        let (layout, volume, ledger) = (&self.layout, script, &self.ledger);
-        let patience = self.patience(phase);
-        let locate = move || -> Result<PathBuf, Problem> {
-            let store = store::ConfigStore::open(layout.clone())
-                .map_err(|error| Problem::Storage(error.to_string()))?;
-            let storages =
-                storage::Storages::load(&store).map_err(|error| Problem::Storage(error.to_string()))?;
-            if let Some(patience) = patience {
-                // Whatever is wrong with the storage is told right below.
-                let _ = storages.wait_for(volume.storage(), patience);
-            }
-            hooks::locate(&storages, volume)
-        };
-        let begin = move |path: &std::path::Path| {
-            ledger.append(&Event::HookBegin {
-                phase,
-                script: volume.clone(),
-                path: path.to_string_lossy().into_owned(),
-                process: process::current(),
-            })?;
-            // It must not run again after the host loses power.
-            if phase == Phase::PostStop { ledger.sync() } else { Ok(()) }
-        };
-        let call = Call {
-            vmid: self.vmid,
-            phase,
-            env,
-            outputs,
-            locate: Box::new(locate),
-            begin: Box::new(begin),
-            unrecorded: matches!(phase, Phase::PreStop | Phase::PostStop),
-        };
-        call.make()
-    }
-
-    /// Follows a script that an earlier keeper began.
-    pub(crate) fn adopt_script(
-        &mut self,
-        phase: Phase,
-        process: ProcessId,
-        script: String,
-        path: PathBuf,
-    ) -> HookEnd {
-        self.stage = phase.as_str();
-        let outputs = Outputs::at(&self.layout.run_guest(self.vmid), phase.as_str());
-        let Ok(readers) = outputs.readers().or_else(|_| outputs.make().and_then(|()| outputs.readers()))
-        else {
-            return self.finish(phase, &script, Outcome::Unknown, None, Duration::ZERO, 0, Vec::new());
-        };
+    /// Takes a call that has just been made for the one that runs.
+    pub(crate) fn follow(&mut self, phase: Phase, script: &Script, running: Running, readers: [Reader; 2]) {
+        let script = script.to_string();
+        let process = running.child.id;
         self.hook = Some(ActiveHook {
             phase,
             process: Some(process),
             piped: Piped::pair(readers, Some(phase), &script),
+            progress: Progress::new(self.vmid, phase, script.clone(), Some(process.pid), None),
             script,
-            running: Body::Adopted(process::open(process)),
-            started: Started::Yes(path),
-            announced: true,
+            running: Body::Own(running),
+            started: Started::NotYet,
+            announced: false,
             ended: None,
             began: Instant::now(),
             ending: None,
             more: false,
+            forked: Vec::new(),
         });
-        self.see_through(matches!(phase, Phase::PreStart | Phase::PostStart))
+    }
+
+    /// Follows a script that an earlier keeper began.
+    pub(crate) fn adopt_script(&mut self, phase: Phase, script: &Script, process: ProcessId) -> HookEnd {
+        self.stage = phase.as_str();
+        let call = self.recorded_call(process);
+        let name = script.to_string();
+        let outputs = self.outputs(phase, call.number);
+        let Ok(readers) = outputs.readers().or_else(|_| outputs.make().and_then(|()| outputs.readers()))
+        else {
+            return self.finish(phase, &name, Outcome::Unknown, None, Duration::ZERO, 0, Vec::new());
+        };
+        self.hook = Some(ActiveHook {
+            phase,
+            process: Some(process),
+            piped: Piped::pair(readers, Some(phase), &name),
+            progress: Progress::new(self.vmid, phase, name.clone(), Some(process.pid), None),
+            script: name.clone(),
+            running: Body::Adopted(process::open(process)),
+            started: Started::Yes(Located::before(&call.path, call.limit, call.tree)),
+            announced: true,
+            ended: None,
+            // Its limit counts from its own beginning.
+            began: Instant::now().checked_sub(call.ran).unwrap_or_else(Instant::now),
+            ending: None,
+            more: false,
+            forked: Vec::new(),
+        });
+        let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart);
+        self.see_through(stoppable).unwrap_or(HookEnd { outcome: Outcome::Unknown, error: None })
     }
 
     /// Turns until the script has ended, and puts its end on record.
-    fn see_through(&mut self, stoppable: bool) -> HookEnd {
+    /// None where it was not called after all.
+    pub(crate) fn see_through(&mut self, stoppable: bool) -> Option<HookEnd> {
         self.abort = false;
         loop {
             self.attend();
@@ -289,11 +211,17 @@ impl Keeper {
             }
             let stop = stoppable && self.pending.iter().any(cancels);
             let limit = self.hook_deadline();
+            self.pass_on_warnings();
+            let due = self.hook.as_mut().and_then(|hook| hook.progress.due(hook.began.elapsed()));
+            if let Some(line) = due {
+                self.say(&line);
+            }
             let Some(hook) = &mut self.hook else { break };
             let now = Instant::now();
             let late = limit.is_some_and(|limit| now >= limit);
             if (self.abort || stop || late) && hook.ending.is_none() {
                 hook.signal(Signal::TERM);
+                // One that was stopped would not even end.
                 hook.signal(Signal::CONT);
                 let outcome = if self.abort || stop { Outcome::Aborted } else { Outcome::TimedOut };
                 hook.ending = Some(Ending { outcome, killed: false, next: now + GRACE });
@@ -305,19 +233,29 @@ impl Keeper {
                 hook.signal(Signal::KILL);
                 hook.ending = Some(Ending { killed: true, next: now + LAST, ..ending });
             }
-            let deadline = hook.ending.map_or(limit, |ending| Some(ending.next));
-            self.wait_for(deadline);
+            let progress = hook.began + hook.progress.next();
+            let next = hook.ending.map_or(limit, |ending| Some(ending.next));
+            let deadline = next.map_or(progress, |next| next.min(progress));
+            self.wait_for(Some(deadline));
         }
         self.take_the_rest();
+        self.pass_on_warnings();
         let Some(mut hook) = self.hook.take() else {
-            return HookEnd { outcome: Outcome::Unknown, error: None };
+            return Some(HookEnd { outcome: Outcome::Unknown, error: None });
         };
+        if let Started::NotCalled(warning) = &hook.started {
+            if let Some(warning) = warning {
+                self.say(warning);
+            }
+            return None;
+        }
         let scene = self.scene();
         let cut = hook.piped.iter_mut().map(|piped| piped.finish(&mut self.sinks(&scene))).sum();
         let left = hook.process.map(|process| left_behind(process.pid)).unwrap_or_default();
         let path = match &hook.started {
-            Started::Yes(path) | Started::No(Some(path), _) => Some(path.clone()),
-            _ => None,
+            Started::Yes(script) => Some(script.path()),
+            Started::No(path, _) => path.clone(),
+            Started::NotYet | Started::NotCalled(_) => None,
         };
         let problem = match std::mem::replace(&mut hook.started, Started::NotYet) {
             Started::No(_, problem) => Some(problem),
@@ -341,14 +279,26 @@ impl Keeper {
         };
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
         self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
-        self.finish(phase, &script, outcome, cause, took, cut, left)
+        Some(self.finish(phase, &script, outcome, cause, took, cut, left))
+    }
+
+    /// Says what is wrong with the script and no reason not to call it.
+    fn pass_on_warnings(&mut self) {
+        let Some(Started::Yes(script)) = self.hook.as_mut().map(|hook| &mut hook.started) else { return };
+        for warning in std::mem::take(&mut script.warnings) {
+            self.say(&format!("warning: {warning}"));
+        }
     }
 
     /// When the script that runs must be over; none where it has no limit.
     fn hook_deadline(&self) -> Option<Instant> {
         let hook = self.hook.as_ref()?;
         let starting = matches!(hook.phase, Phase::PreStart | Phase::PostStart);
-        let own = self.limit_of(hook.phase).map(|limit| hook.began + limit);
+        let said = match &hook.started {
+            Started::Yes(script) => script.limit(),
+            _ => None,
+        };
+        let own = said.or_else(|| self.limit_of(hook.phase)).map(|limit| hook.began + limit);
         let stop = self.stop_deadline.filter(|_| !starting);
         // A guest that took all the time there is leaves its last phase a little.
         let stop = stop.map(|deadline| match hook.phase {
@@ -359,14 +309,14 @@ impl Keeper {
     }
 
     /// How long a script may run in a phase where it says nothing itself.
-    fn limit_of(&self, phase: Phase) -> Option<Duration> {
+    pub(crate) fn limit_of(&self, phase: Phase) -> Option<Duration> {
         let starting = matches!(phase, Phase::PreStart | Phase::PostStart);
         self.recovery_limit.or(self.hook_limit.filter(|_| starting))
     }
 
     /// How long the storage of a script is waited for: while the host comes up, so long that what the limit leaves is
     /// enough to say that it did not come.
-    fn patience(&self, phase: Phase) -> Option<Duration> {
+    pub(crate) fn patience(&self, phase: Phase) -> Option<Duration> {
         let boot = self.reason == StartReason::Boot || self.recovery_limit.is_some();
         self.limit_of(phase).filter(|_| boot).map(|limit| limit - limit / 20)
     }
@@ -386,7 +336,7 @@ impl Keeper {
     }
 
     /// A phase whose script could not even be forked for.
-    fn no_call(&mut self, phase: Phase, script: &str, problem: &Problem) -> HookEnd {
+    pub(crate) fn no_call(&mut self, phase: Phase, script: &str, problem: &Problem) -> HookEnd {
         self.finish(
             phase,
             script,
@@ -417,6 +367,7 @@ impl Keeper {
             cut,
             left: left.len(),
         };
+        self.remember(phase, script, outcome, took);
         let entry = self.scene().hook_ended(phase, script, &ended);
         self.journal.send(entry);
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

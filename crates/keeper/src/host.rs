@@ -7,7 +7,7 @@ use config::GuestConfig;
 use lifecycle::{
     Ended, GuestFacts, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded, admit_start,
 };
-use model::{Event, GuestKind, Outcome, Phase, ProcessId, StopCause};
+use model::{Event, GuestKind, Outcome, Phase, ProcessId, Script, StopCause};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -35,30 +35,42 @@ impl Host for Keeper {
             _ => {}
         }
         // Where no hook applies nothing depends on what a loss of power leaves of the record.
-        let durable = durable && self.hookscript.is_some();
+        let durable = durable && self.has_hooks;
         let written =
             self.ledger.append(&event).and_then(|()| if durable { self.ledger.sync() } else { Ok(()) });
         Ok(written.map_err(|error| Unrecorded(error.to_string())))
     }
 
+    fn scripts(
+        &mut self,
+        phase: Phase,
+        pre_starts: &[(Script, Outcome)],
+    ) -> Result<Result<Vec<Script>, String>, Infallible> {
+        Ok(self.chain(phase, pre_starts))
+    }
+
     fn hook(
         &mut self,
         phase: Phase,
+        script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
     ) -> Result<Option<HookEnd>, Infallible> {
-        Ok(self.run_hook(phase, cause, stoppable))
+        Ok(self.run_hook(phase, script, cause, stoppable))
     }
 
-    fn adopt_hook(&mut self, phase: Phase, process: ProcessId) -> Result<HookEnd, Infallible> {
-        let (script, path) = self.recorded_call(phase);
-        Ok(self.adopt_script(phase, process, script, path))
+    fn adopt_hook(
+        &mut self,
+        phase: Phase,
+        script: &Script,
+        process: ProcessId,
+    ) -> Result<HookEnd, Infallible> {
+        Ok(self.adopt_script(phase, script, process))
     }
 
-    fn lost_hook(&mut self, phase: Phase) -> Result<HookEnd, Infallible> {
-        let (script, _) = self.recorded_call(phase);
+    fn lost_hook(&mut self, phase: Phase, script: &Script) -> Result<HookEnd, Infallible> {
         let cause = Some("nobody saw how it ended: its keeper died".to_owned());
-        Ok(self.finish(phase, &script, Outcome::Unknown, cause, Duration::ZERO, 0, Vec::new()))
+        Ok(self.finish(phase, &script.to_string(), Outcome::Unknown, cause, Duration::ZERO, 0, Vec::new()))
     }
 
     fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Infallible> {

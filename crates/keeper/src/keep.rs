@@ -7,7 +7,7 @@ use crate::keeper::{Keeper, begin_records, program};
 use crate::orphans;
 use crate::protocol::{Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
-use lifecycle::{Stage, admit_start, live, resume};
+use lifecycle::{admit_start, live, resume};
 use model::{Event, GuestKind, Layout, RunId, StartReason, StopCause, Upid, UserId, Vmid};
 use record::{Journal, Ledger};
 use std::collections::{BTreeMap, VecDeque};
@@ -130,7 +130,7 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
             });
             keeper.note(&Event::TaskBegin { upid });
             keeper.take_place();
-            let Ok(life) = live(&mut keeper, Stage::PreStart);
+            let Ok(life) = live(&mut keeper);
             keeper.over(life.cause);
             Ok(Some(keeper))
         }
@@ -147,6 +147,7 @@ struct Run {
     ledger: Ledger,
     name: String,
     hookscript: Option<model::VolumeId>,
+    has_hooks: bool,
     boot: model::Boot,
 }
 
@@ -162,6 +163,9 @@ fn begin_run(
     let config = store.read(kind, vmid).map_err(|error| error.to_string())?;
     admit_start(kind, vmid, &facts(&config, skiplock)).map_err(|denied| denied.to_string())?;
     let hookscript = config.main.hookscript().ok().flatten();
+    // What cannot be listed is told, and refuses the start, in `pre-start`.
+    let drop_ins = hooks::chain::find(layout, vmid).map_or(true, |found| !found.drop_ins.is_empty());
+    let has_hooks = hookscript.is_some() || drop_ins;
     let name = config.main.get("name").or_else(|| config.main.get("hostname")).unwrap_or_default().to_owned();
     let unrecorded = |error: std::io::Error| format!("cannot record the run: {error}");
     let boot = boot(layout).map_err(unrecorded)?;
@@ -180,13 +184,12 @@ fn begin_run(
         hookscript: hookscript.clone(),
     };
     // Without a hook nothing depends on what a loss of power leaves.
-    let written =
-        ledger.append(&begin).and_then(|()| if hookscript.is_some() { ledger.sync() } else { Ok(()) });
+    let written = ledger.append(&begin).and_then(|()| if has_hooks { ledger.sync() } else { Ok(()) });
     if let Err(error) = written {
         let _ = std::fs::remove_file(&path);
         return Err(unrecorded(error));
     }
-    Ok(Run { id, ledger, name, hookscript, boot })
+    Ok(Run { id, ledger, name, hookscript, has_hooks, boot })
 }
 
 /// Goes on with the run whose record is there.
@@ -228,7 +231,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     let made = opened.and_then(|store| {
         let ledger = Ledger::open(&path).map_err(|error| error.to_string())?;
         let boot = boot(layout).map_err(|error| error.to_string())?;
-        Ok((store, Run { id, ledger, name, hookscript, boot }))
+        Ok((store, Run { id, ledger, name, hookscript, has_hooks: true, boot }))
     });
     let (store, run) = match made {
         Ok(made) => made,
@@ -247,6 +250,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
         keeper.journal.send(entry);
         keeper.note(&Event::Note { text });
     }
+    keeper.recall(&events);
     keeper.close_open_tasks(&events);
     keeper.take_place();
     let said = keeper.scene().record(
@@ -330,6 +334,7 @@ impl Begun<'_> {
             user,
             boot: run.boot,
             hookscript: run.hookscript,
+            has_hooks: run.has_hooks,
             // A lock that came later does not hinder what is left of a run.
             skiplock: true,
             start_limit: None,
@@ -348,6 +353,8 @@ impl Begun<'_> {
             hook: None,
             lingering: Vec::new(),
             attempts: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            earlier: Vec::new(),
             stage: "start",
             pending: VecDeque::new(),
             queued: Vec::new(),

@@ -6,7 +6,9 @@ use crate::stream::{Piped, Sinks};
 use crate::tasks::{Purpose, Tasks};
 use config::GuestConfig;
 use lifecycle::StopRequest;
-use model::{Boot, Event, GuestKind, Layout, NodeName, Phase, RunId, StartReason, UserId, Vmid, VolumeId};
+use model::{
+    Boot, Event, GuestKind, Layout, NodeName, Phase, RunId, Script, StartReason, UserId, Vmid, VolumeId,
+};
 use record::journal::Scene;
 use record::{Journal, Ledger};
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +32,8 @@ pub(crate) struct Keeper {
     pub(crate) boot: Boot,
     /// The hookscript of this start: what a `pre-start` changes counts from the next phase after the start.
     pub(crate) hookscript: Option<VolumeId>,
+    /// Whether any hookscript is there to be called, so that what a loss of power leaves of the record matters.
+    pub(crate) has_hooks: bool,
     pub(crate) skiplock: bool,
     /// How long the guest may take to come up, where the request said so; in seconds.
     pub(crate) start_limit: Option<u64>,
@@ -54,7 +58,12 @@ pub(crate) struct Keeper {
     pub(crate) hook: Option<ActiveHook>,
     /// Outputs that children of ended hookscripts hold open.
     pub(crate) lingering: Vec<Piped>,
-    pub(crate) attempts: BTreeMap<Phase, u32>,
+    /// How often each script was called in a phase.
+    pub(crate) attempts: BTreeMap<(Phase, Script), u32>,
+    /// How many calls of a phase are on record.
+    pub(crate) calls: BTreeMap<Phase, u32>,
+    /// The calls of this run that have ended.
+    pub(crate) earlier: Vec<hooks::context::Earlier>,
     /// What the keeper does, for whoever looks.
     pub(crate) stage: &'static str,
 

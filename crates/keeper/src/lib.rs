@@ -5,6 +5,7 @@
 //! [`client`].
 
 mod adopt;
+mod call;
 mod clients;
 mod environment;
 mod hook;

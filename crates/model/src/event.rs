@@ -66,6 +66,9 @@ pub enum Event {
         path: String,
         /// The process that executes it.
         process: ProcessId,
+        /// Which call of the phase in this run it is, from 1: the name of its files.
+        #[serde(default)]
+        call: u32,
         /// How long it may run, in milliseconds; none for no limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit_ms: Option<u64>,

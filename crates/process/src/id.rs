@@ -70,6 +70,26 @@ pub fn descends_from(pid: u32, ancestor: ProcessId) -> bool {
     false
 }
 
+/// Everything that a process has forked and that is still below it, itself not included.
+#[must_use]
+pub fn descendants(pid: u32) -> Vec<ProcessId> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let all: Vec<(ProcessId, u32)> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|pid| stat(pid).map(|stat| (ProcessId { pid, start: stat.start }, stat.parent)))
+        .collect();
+    let mut found: Vec<ProcessId> = Vec::new();
+    let mut parents = vec![pid];
+    while let Some(parent) = parents.pop() {
+        for (child, _) in all.iter().filter(|(_, above)| *above == parent) {
+            parents.push(child.pid);
+            found.push(*child);
+        }
+    }
+    found
+}
+
 /// A pidfd of the process; none where it has ended, whoever has its pid now.
 #[must_use]
 pub fn open(process: ProcessId) -> Option<OwnedFd> {

@@ -59,6 +59,8 @@ pub struct PhaseHistory {
     pub script: String,
     /// The file; none where no process was started.
     pub path: Option<String>,
+    /// The SHA-256 of the file in hexadecimal, where it could be read.
+    pub sha256: Option<String>,
     /// How it ended; none where that is not on record, as while it runs.
     pub outcome: Option<Outcome>,
     /// Why, in the words that Proxmox VE uses; none when it ended well.
@@ -256,8 +258,9 @@ pub fn tell(contents: Contents) -> Option<RunHistory> {
 impl RunHistory {
     fn add(&mut self, Stamped { time_ms, event, .. }: Stamped) {
         match event {
-            Event::HookBegin { phase, script, path, process } => self.phases.push(PhaseHistory {
+            Event::HookBegin { phase, script, path, process, sha256, .. } => self.phases.push(PhaseHistory {
                 path: Some(path),
+                sha256,
                 pid: Some(process.pid),
                 begun: time_ms,
                 ..PhaseHistory::new(phase, script.to_string())
@@ -289,6 +292,7 @@ impl RunHistory {
             }
             Event::RunBegin { .. }
             | Event::Keeper { .. }
+            | Event::PhaseEnd { .. }
             | Event::TaskBegin { .. }
             | Event::TaskEnd { .. }
             | Event::Took { .. }
@@ -308,6 +312,7 @@ impl PhaseHistory {
             phase,
             script,
             path: None,
+            sha256: None,
             outcome: None,
             cause: None,
             begun: 0,
@@ -345,7 +350,17 @@ mod tests {
 
     fn hook_begin(phase: Phase) -> Event {
         let process = ProcessId { pid: 42, start: 1 };
-        Event::HookBegin { phase, script: SCRIPT.parse().unwrap(), path: "/hook.sh".into(), process }
+        Event::HookBegin {
+            phase,
+            script: SCRIPT.parse().unwrap(),
+            path: "/hook.sh".into(),
+            process,
+            call: 1,
+            limit_ms: None,
+            tree: false,
+            retry: false,
+            sha256: None,
+        }
     }
 
     fn hook_end(phase: Phase, outcome: Outcome) -> Event {

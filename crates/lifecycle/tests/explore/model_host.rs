@@ -118,6 +118,7 @@ impl Host for ModelHost<'_> {
             script: script.clone(),
             path: "/hook".into(),
             process,
+            call: 1,
             limit_ms: None,
             tree: false,
             retry: false,

@@ -1,0 +1,275 @@
+//! Which hookscripts a phase calls, and the call itself up to the fork.
+
+use crate::environment::{Told, environment};
+use crate::keeper::Keeper;
+use hooks::conf::HooksConf;
+use hooks::context::{Context, Earlier, Facts};
+use hooks::settings::{Kill, Settings};
+use hooks::{Call, Outputs, Prepared, Problem, Running, chain, digest};
+use lifecycle::HookEnd;
+use model::{Event, Outcome, Phase, Script, StopCause, VolumeId};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use storage::Storages;
+use store::ConfigStore;
+
+impl Keeper {
+    /// The scripts that a phase calls, in their order.
+    pub(crate) fn chain(
+        &mut self,
+        phase: Phase,
+        pre_starts: &[(Script, Outcome)],
+    ) -> Result<Vec<Script>, String> {
+        let found = match chain::find(&self.layout, self.vmid) {
+            Ok(found) => found,
+            Err(error) if phase == Phase::PreStart => {
+                return Err(hooks::error_text(self.vmid, phase, &error.to_string()));
+            }
+            // What can be called is: a stop is never held up.
+            Err(error) => {
+                self.say(&format!("warning: {error}"));
+                chain::Found::default()
+            }
+        };
+        if phase == Phase::PreStart {
+            for skipped in &found.skipped {
+                self.say(&skipped.to_string());
+            }
+        }
+        let own = self.own_script(phase);
+        Ok(match phase {
+            Phase::PostStop => chain::post_stop(&found.drop_ins, own.as_ref(), pre_starts),
+            _ => chain::order(phase, &found.drop_ins, own.as_ref()),
+        })
+    }
+
+    /// The hookscript that the guest's configuration names. One that is no volume id goes on record as such.
+    fn own_script(&mut self, phase: Phase) -> Option<VolumeId> {
+        let fixed = matches!(phase, Phase::PreStart | Phase::PostStart);
+        if !fixed && let Ok(config) = self.store.read(self.kind, self.vmid) {
+            // A change of `hookscript` counts at once.
+            return config.main.hookscript().unwrap_or_else(|invalid| {
+                self.no_call(phase, &invalid.0, &Problem::VolumeId(invalid.0.clone()));
+                None
+            });
+        }
+        self.hookscript.clone()
+    }
+
+    /// Calls a script; none where it does not want to be called in this phase.
+    pub(crate) fn run_hook(
+        &mut self,
+        phase: Phase,
+        script: &Script,
+        cause: Option<StopCause>,
+        stoppable: bool,
+    ) -> Option<HookEnd> {
+        self.stage = phase.as_str();
+        match self.call(phase, cause, script) {
+            Ok((running, readers)) => {
+                self.follow(phase, script, running, readers);
+                self.see_through(stoppable)
+            }
+            Err(error) => {
+                let problem = Problem::Exec(format!("cannot prepare the call: {error}"));
+                Some(self.no_call(phase, &script.to_string(), &problem))
+            }
+        }
+    }
+
+    /// Where the outputs of the next call of a phase go, or of one that is on record: scripts of a chain have their own, as
+    /// the children of one may outlive it.
+    pub(crate) fn outputs(&self, phase: Phase, number: u32) -> Outputs {
+        Outputs::at(&self.layout.run_guest(self.vmid), &format!("{phase}.{number}"))
+    }
+
+    /// Forks the child that becomes the script.
+    fn call(
+        &mut self,
+        phase: Phase,
+        cause: Option<StopCause>,
+        script: &Script,
+    ) -> std::io::Result<(Running, [hooks::Reader; 2])> {
+        let attempt = self.attempts.entry((phase, script.clone())).or_default();
+        *attempt += 1;
+        let attempt = *attempt;
+        let number = self.calls.entry(phase).or_default();
+        *number += 1;
+        let number = *number;
+        let outputs = self.outputs(phase, number);
+        outputs.make()?;
+        let env = environment(&Told {
+            layout: &self.layout,
+            node: &self.node,
+            vmid: self.vmid,
+            kind: self.kind,
+            name: &self.name,
+            run: &self.run,
+            reason: self.reason,
+            cause,
+            user: &self.user,
+            phase,
+            attempt,
+            links: Some(OsString::from(self.layout.run().join("bin"))),
+        });
+        let patience = self.patience(phase);
+        let pid =
+            self.machine.first_process().filter(|_| self.machine.gone().is_none()).map(|process| process.pid);
+        let (keeper, asked) = (&*self, Asked { phase, script, cause, attempt, number, pid });
+        let ledger = &self.ledger;
+        let begin = move |path: &Path, prepared: &Prepared| {
+            ledger.append(&Event::HookBegin {
+                phase,
+                script: script.clone(),
+                path: path.to_string_lossy().into_owned(),
+                process: process::current(),
+                call: number,
+                limit_ms: prepared.limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+                tree: prepared.tree,
+                retry: prepared.retry,
+                sha256: prepared.sha256.clone(),
+            })?;
+            // It must not run again after the host loses power.
+            if phase == Phase::PostStop { ledger.sync() } else { Ok(()) }
+        };
+        let call = Call {
+            vmid: self.vmid,
+            phase,
+            env,
+            outputs,
+            locate: Box::new(move || keeper.locate(script, patience)),
+            prepare: Box::new(move |path| keeper.prepare_call(&asked, path)),
+            begin: Box::new(begin),
+            unrecorded: matches!(phase, Phase::PreStop | Phase::PostStop),
+        };
+        call.make()
+    }
+
+    /// Finds the file of a script, in the child. The storage of a volume is waited for as long as `patience` says.
+    fn locate(&self, script: &Script, patience: Option<Duration>) -> Result<PathBuf, Problem> {
+        let volume = match script {
+            Script::DropIn(drop_in) => return chain::locate(&self.layout, drop_in),
+            Script::Volume(volume) => volume,
+        };
+        let failed = |error: &dyn std::error::Error| Problem::Storage(error.to_string());
+        let store = ConfigStore::open(self.layout.clone()).map_err(|error| failed(&error))?;
+        let storages = Storages::load(&store).map_err(|error| failed(&error))?;
+        if let Some(patience) = patience {
+            // Whatever is wrong with the storage is told right below.
+            let _ = storages.wait_for(volume.storage(), patience);
+        }
+        hooks::locate(&storages, volume)
+    }
+
+    /// Reads what a script says about itself and what the administrator says about it, and writes its context; in the child.
+    fn prepare_call(
+        &self,
+        asked: &Asked<'_>,
+        path: &Path,
+    ) -> Result<Result<Prepared, Option<String>>, Problem> {
+        let mut prepared = Prepared::default();
+        // What is wrong refuses a start; later it is a warning, and the script is called as if it were not there.
+        let refuses = asked.phase == Phase::PreStart;
+        let mut warn = |problem: Problem| {
+            if refuses {
+                return Err(problem);
+            }
+            prepared.warnings.push(problem.to_string());
+            Ok(())
+        };
+        // A file that may be executed and not be read has no settings.
+        let inspected = digest::inspect(path).ok();
+        let settings = match inspected.as_ref().map(|inspected| &inspected.settings) {
+            Some(Ok(settings)) => settings.clone(),
+            Some(Err(error)) => {
+                warn(Problem::settings(asked.script, error))?;
+                Settings::default()
+            }
+            None => Settings::default(),
+        };
+        if !settings.phases.contains(&asked.phase) {
+            return Ok(Err(None));
+        }
+        let conf = match HooksConf::load(&self.layout) {
+            Ok(conf) => conf,
+            Err(error) => {
+                warn(Problem::Exec(error.to_string()))?;
+                HooksConf::default()
+            }
+        };
+        let limit = conf.limit(&settings, self.vmid);
+        let params = conf.params(&settings, self.vmid);
+        let config = self.store.read(self.kind, self.vmid).ok();
+        let digest = inspected.map(|inspected| inspected.digest);
+        let context = Context::from(&Facts {
+            layout: &self.layout,
+            node: &self.node,
+            vmid: self.vmid,
+            kind: self.kind,
+            name: &self.name,
+            run: &self.run,
+            reason: self.reason,
+            cause: asked.cause,
+            user: &self.user,
+            phase: asked.phase,
+            attempt: asked.attempt,
+            script: asked.script,
+            path,
+            digest,
+            limit: limit.or_else(|| self.limit_of(asked.phase)),
+            params: params.clone(),
+            pid: asked.pid,
+            config: config.as_ref(),
+            earlier: &self.earlier,
+        });
+        let name = format!("{}.{}", asked.phase, asked.number);
+        let written = hooks::context::write(&context, &self.layout.run_guest(self.vmid), &name);
+        let mut env: Vec<(OsString, OsString)> =
+            vec![("HOOKVISOR_SCRIPT".into(), asked.script.to_string().into())];
+        match written {
+            Ok(path) => env.push(("HOOKVISOR_CONTEXT".into(), path.into())),
+            Err(error) => warn(Problem::Exec(error.to_string()))?,
+        }
+        let sha256 = digest.map(|digest| digest.to_string());
+        env.extend(sha256.iter().map(|digest| ("HOOKVISOR_SCRIPT_SHA256".into(), digest.into())));
+        let named = |key: &str| format!("HOOKVISOR_PARAM_{}", key.to_uppercase().replace('-', "_"));
+        env.extend(params.iter().map(|(key, value)| (named(key).into(), value.into())));
+        let (tree, retry) = (settings.kill == Kill::Tree, settings.retry.contains(&asked.phase));
+        Ok(Ok(Prepared { env, limit, tree, retry, sha256, ..prepared }))
+    }
+
+    /// What earlier keepers of the run have called.
+    pub(crate) fn recall(&mut self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::HookBegin { phase, script, call, .. } => {
+                    self.calls.insert(*phase, *call);
+                    *self.attempts.entry((*phase, script.clone())).or_default() += 1;
+                }
+                Event::HookEnd { phase, script, outcome, millis, .. } => {
+                    self.remember(*phase, script, *outcome, Duration::from_millis(*millis));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How a call that has ended counts for the contexts of later ones.
+    pub(crate) fn remember(&mut self, phase: Phase, script: &str, outcome: Outcome, duration: Duration) {
+        self.earlier.push(Earlier { phase, script: script.to_owned(), outcome, duration });
+    }
+}
+
+/// What is asked of one call.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    phase: Phase,
+    script: &'a Script,
+    cause: Option<StopCause>,
+    /// Which call of this script in this phase and run it is, from 1.
+    attempt: u32,
+    /// Which call of the phase in this run it is, from 1.
+    number: u32,
+    pid: Option<u32>,
+}
