@@ -6,6 +6,7 @@
 
 mod adopt;
 mod clients;
+mod conversation;
 mod environment;
 mod hook;
 mod host;
