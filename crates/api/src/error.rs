@@ -33,6 +33,14 @@ pub enum ApiError {
         /// The error as the task's status has it.
         status: String,
     },
+    /// A task is over and did what it was for, but not for all guests. Its log has a line for each of the others.
+    #[error("finished with warnings: {count}")]
+    Warnings {
+        /// The task.
+        upid: Box<Upid>,
+        /// How many.
+        count: usize,
+    },
     /// A configuration could not be read, locked or written.
     #[error(transparent)]
     Store(#[from] store::StoreError),
@@ -96,6 +104,7 @@ impl ApiError {
             Self::NotImplemented { .. } => (501, 255),
             Self::Refused(_)
             | Self::Task { .. }
+            | Self::Warnings { .. }
             | Self::Store(_)
             | Self::Storage(_)
             | Self::Keeper(_)

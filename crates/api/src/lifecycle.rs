@@ -51,6 +51,12 @@ pub(crate) fn is_running(context: &Context<'_>, vmid: Vmid) -> bool {
     state(context, vmid).running.is_some()
 }
 
+/// Whether the guest runs or is being started, and is not on its way out.
+pub(crate) fn is_on_its_way(state: &GuestState) -> bool {
+    let ending = matches!(state.stage.as_str(), "pre-stop" | "stop" | "post-stop" | "over");
+    (state.running.is_some() || state.keeper.is_some()) && !ending
+}
+
 /// Whether something keeps the guest: it runs, or a phase of its start or stop does, or a run is to be taken over.
 pub(crate) fn is_kept(context: &Context<'_>, vmid: Vmid) -> bool {
     let state = state(context, vmid);

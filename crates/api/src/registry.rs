@@ -2,7 +2,7 @@
 
 use crate::extension::{hooks, log, recover, status};
 use crate::method::{Method, Verb};
-use crate::nodes::{lxc, qemu, storage};
+use crate::nodes::{all, lxc, qemu, storage};
 
 /// All methods, sorted by path, then by verb in the order of [`Verb`].
 pub static METHODS: &[&Method] = &[
@@ -49,6 +49,8 @@ pub static METHODS: &[&Method] = &[
     &qemu::power::SUSPEND,
     &qemu::config::UNLOCK,
     &qemu::wait::WAIT,
+    &all::start::START,
+    &all::stop::STOP,
     &storage::status::STATUS,
     &storage::content::PATH,
     &storage::content::LIST,

@@ -14,7 +14,12 @@ pub(crate) struct Task<'c, 'o> {
     log: RefCell<TaskLog>,
 }
 
-impl Task<'_, '_> {
+impl<'c, 'o> Task<'c, 'o> {
+    /// What it is carried out in.
+    pub(crate) fn context(&self) -> &'c Context<'o> {
+        self.context
+    }
+
     /// Its id.
     pub(crate) fn upid(&self) -> Upid {
         self.log.borrow().upid().clone()
@@ -25,11 +30,20 @@ impl Task<'_, '_> {
         self.write(format!("{line}\n").as_bytes());
     }
 
+    /// Prints a line on standard error.
+    pub(crate) fn warn(&self, line: &str) {
+        self.print(Stream::Stderr, format!("{line}\n").as_bytes());
+    }
+
     /// Prints bytes as they are.
     pub(crate) fn write(&self, bytes: &[u8]) {
+        self.print(Stream::Stdout, bytes);
+    }
+
+    fn print(&self, stream: Stream, bytes: &[u8]) {
         // A full disk must not stop the work that the task does.
         let _ = self.log.borrow_mut().write(bytes);
-        self.context.write(Stream::Stdout, bytes);
+        self.context.write(stream, bytes);
     }
 }
 
@@ -44,16 +58,35 @@ pub(crate) fn run(
     id: &str,
     work: impl FnOnce(&Task<'_, '_>) -> Result<(), ApiError>,
 ) -> Result<Value, ApiError> {
+    run_counting(context, kind, id, |task| work(task).map(|()| 0))
+}
+
+/// As [`run`] for work that goes on where something fails, and says how often that was.
+///
+/// # Errors
+///
+/// As [`run`]; [`ApiError::Warnings`].
+pub(crate) fn run_counting(
+    context: &Context<'_>,
+    kind: &str,
+    id: &str,
+    work: impl FnOnce(&Task<'_, '_>) -> Result<usize, ApiError>,
+) -> Result<Value, ApiError> {
     let log = TaskLog::create(context.store.layout(), context.node(), kind, id, &context.user)?;
     let upid = log.upid().clone();
     let task = Task { context, log: RefCell::new(log) };
-    let began = task_began(context.identifier(), &upid);
+    context.record([task_began(context.identifier(), &upid)]);
     let done = work(&task);
-    let status = done.as_ref().map_or_else(|error| status_line(&error.told()), |()| "OK".to_owned());
+    let status = match &done {
+        Ok(0) => "OK".to_owned(),
+        Ok(count) => format!("WARNINGS: {count}"),
+        Err(error) => status_line(&error.told()),
+    };
     let ended = task.log.into_inner().end(&status);
-    context.record([began, task_ended(context.identifier(), &upid, &status)]);
+    context.record([task_ended(context.identifier(), &upid, &status)]);
     match done {
-        Ok(()) => ended.map(|_| Value::from(upid.to_string())).map_err(ApiError::from),
+        Ok(0) => ended.map(|_| Value::from(upid.to_string())).map_err(ApiError::from),
+        Ok(count) => Err(ApiError::Warnings { upid: Box::new(upid), count }),
         Err(error) => Err(ApiError::Task { upid: Some(Box::new(upid)), status: error.told() }),
     }
 }

@@ -9,6 +9,7 @@ pub mod options;
 pub mod pending;
 pub mod property;
 pub mod schema;
+pub mod settings;
 pub mod storage_cfg;
 pub mod text;
 pub mod volumes;

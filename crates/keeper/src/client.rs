@@ -1,6 +1,7 @@
 //! The other side of the control socket: what commands and the server ask of keepers.
 
-use crate::protocol::{GuestState, Hello, PROTO, Reply, Request, RunningGuest, StartRequest, send};
+use crate::conversation::{Answer, Patience, connect, converse};
+use crate::protocol::{GuestState, Request, RunningGuest, StartRequest};
 use model::{Event, Layout, Upid, Vmid};
 use process::{Birth, birth};
 use std::ffi::OsString;
@@ -8,9 +9,6 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// How long a keeper may take to say what its guest does.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many keepers in a row may go away before a request is given up.
 const ATTEMPTS: u32 = 10;
@@ -59,6 +57,14 @@ pub enum ClientError {
         /// The keeper's version.
         version: String,
     },
+    /// The keeper lives and says nothing.
+    #[error("the keeper of {vmid} does not answer{keeper}")]
+    Silent {
+        /// The guest.
+        vmid: Vmid,
+        /// What is known of its process.
+        keeper: String,
+    },
     /// Somebody else keeps the guest busy for too long.
     #[error("{}", lock_timeout(.path))]
     Busy {
@@ -86,10 +92,11 @@ pub fn start(layout: &Layout, request: StartRequest, out: Out<'_>) -> Result<Tas
     let vmid = request.vmid;
     let request = Request::Start(request);
     loop {
-        let answer = match connect(layout, vmid) {
-            Some(stream) => converse(stream, vmid, &request, out)?,
-            None => converse(born(layout, vmid)?, vmid, &request, out)?,
+        let stream = match connect(layout, vmid, Patience::Wait, out)? {
+            Some(stream) => stream,
+            None => born(layout, vmid)?,
         };
+        let answer = converse(stream, vmid, &request, Patience::Wait, out)?;
         match answer {
             Answer::Result(result) => return Ok(result),
             // The run that was in the way is over. That it ends is up to its hookscripts, which have their own limits.
@@ -107,8 +114,8 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
     // Again for a keeper that leaves or dies just now, with another one in its place.
     for _ in 0..ATTEMPTS {
         recover(layout, vmid)?;
-        let stream = connect(layout, vmid).ok_or(ClientError::NoKeeper(vmid))?;
-        match converse(stream, vmid, request, out)? {
+        let stream = connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid))?;
+        match converse(stream, vmid, request, Patience::Wait, out)? {
             Answer::Result(result) => return Ok(result),
             Answer::State(_) | Answer::Aborting => return Ok(TaskResult { upid: None, status: Ok(()) }),
             Answer::Over if layout.ledger(vmid).exists() => {}
@@ -122,15 +129,20 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
 /// What a guest does now. Takes well under a millisecond.
 #[must_use]
 pub fn state(layout: &Layout, vmid: Vmid) -> GuestState {
-    let asked = connect(layout, vmid).map(|stream| {
-        // A keeper that is stopped must not stop those who only look.
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-        converse(stream, vmid, &Request::Status, &mut |_| {})
-    });
-    match asked {
+    // A keeper that is stopped must not stop those who only look.
+    match look(layout, vmid) {
         Some(Ok(Answer::State(state))) => state,
+        Some(Err(ClientError::Silent { .. })) => {
+            GuestState { abandoned: false, stage: "not answering".to_owned(), ..recorded_state(layout, vmid) }
+        }
         _ => recorded_state(layout, vmid),
     }
+}
+
+/// Asks the guest's keeper what the guest does, without patience; none where no keeper lives.
+fn look(layout: &Layout, vmid: Vmid) -> Option<Result<Answer, ClientError>> {
+    let stream = connect(layout, vmid, Patience::Look, &mut |_| {}).transpose()?;
+    Some(stream.and_then(|stream| converse(stream, vmid, &Request::Status, Patience::Look, &mut |_| {})))
 }
 
 /// What the record says about a guest that no keeper answers for.
@@ -179,13 +191,11 @@ pub fn recover_within(
         return Ok(None);
     }
     // A connection alone may be to a keeper that is just being killed; one that is stopped keeps all the same.
-    if let Some(stream) = connect(layout, vmid) {
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-        if !matches!(converse(stream, vmid, &Request::Status, &mut |_| {}), Ok(Answer::Over)) {
-            return Ok(None);
-        }
+    if look(layout, vmid).is_some_and(|answer| !matches!(answer, Ok(Answer::Over))) {
+        return Ok(None);
     }
-    match converse(born(layout, vmid)?, vmid, &Request::Recover { hook_limit }, &mut |_| {})? {
+    let request = Request::Recover { hook_limit };
+    match converse(born(layout, vmid)?, vmid, &request, Patience::Wait, &mut |_| {})? {
         Answer::State(state) => Ok(Some(state)),
         _ => Ok(Some(state(layout, vmid))),
     }
@@ -215,19 +225,6 @@ pub fn recorded(layout: &Layout) -> io::Result<Vec<Vmid>> {
     Ok(vmids)
 }
 
-/// How a conversation ended.
-enum Answer {
-    Result(TaskResult),
-    State(GuestState),
-    Aborting,
-    /// The keeper ended its run, as it said it would.
-    Over,
-}
-
-fn connect(layout: &Layout, vmid: Vmid) -> Option<UnixStream> {
-    UnixStream::connect(layout.control_socket(vmid)).ok()
-}
-
 /// A keeper that has just been born, ready for its first request.
 fn born(layout: &Layout, vmid: Vmid) -> Result<UnixStream, ClientError> {
     let failed = |source| ClientError::Birth { vmid, source };
@@ -243,64 +240,13 @@ fn born(layout: &Layout, vmid: Vmid) -> Result<UnixStream, ClientError> {
     Ok(ours)
 }
 
-fn converse(
-    mut stream: UnixStream,
-    vmid: Vmid,
-    request: &Request,
-    out: Out<'_>,
-) -> Result<Answer, ClientError> {
-    let lost = |source| ClientError::Lost { vmid, source };
-    let mut lines = BufReader::new(stream.try_clone().map_err(|error| lost(Some(error)))?);
-    let mut text = String::new();
-    let mut next = |lines: &mut BufReader<UnixStream>| -> Result<Option<String>, ClientError> {
-        text.clear();
-        match lines.read_line(&mut text) {
-            Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(text.clone())),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-            Err(error) => Err(lost(Some(error))),
-        }
-    };
-    let Some(hello) = next(&mut lines)? else { return Ok(Answer::Over) };
-    let hello: Hello = serde_json::from_str(&hello).map_err(|error| lost(Some(error.into())))?;
-    if hello.min_proto > PROTO || hello.proto < PROTO {
-        return Err(ClientError::Version { vmid, version: hello.version });
-    }
-    if send(&mut stream, request).is_err() {
-        return Ok(Answer::Over);
-    }
-    let (mut upid, mut busy, mut answered) = (None, false, false);
-    while let Some(text) = next(&mut lines)? {
-        answered = true;
-        match serde_json::from_str(&text).map_err(|error| lost(Some(error.into())))? {
-            Reply::Task { upid: task } => upid = Some(task),
-            Reply::Output { text } => out(text.as_bytes()),
-            Reply::Done { error } => {
-                return Ok(Answer::Result(TaskResult { upid, status: error.map_or(Ok(()), Err) }));
-            }
-            Reply::Refused { why } => return Err(ClientError::Refused(why)),
-            Reply::Busy { .. } if !busy => {
-                busy = true;
-                out(b"trying to acquire lock...\n");
-            }
-            Reply::Busy { .. } => {}
-            Reply::State(state) => return Ok(Answer::State(state)),
-            Reply::Aborting { .. } => return Ok(Answer::Aborting),
-        }
-    }
-    if busy {
-        out(b" OK\n");
-    }
-    // A keeper that is about to leave takes no request any more; what it takes it answers before it acts.
-    if busy || !answered { Ok(Answer::Over) } else { Err(lost(None)) }
-}
-
 /// Waits until no keeper keeps the guest, at most this long; none for ever.
 #[must_use]
 pub fn wait_until_stopped(layout: &Layout, vmid: Vmid, limit: Option<Duration>) -> bool {
     let deadline = limit.map(|limit| Instant::now() + limit);
     loop {
-        let Some(stream) = connect(layout, vmid) else { return true };
+        let connected = UnixStream::connect(layout.control_socket(vmid));
+        let Ok(stream) = connected else { return true };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) || stream.set_read_timeout(left).is_err() {
             return false;

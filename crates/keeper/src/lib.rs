@@ -7,6 +7,7 @@
 mod adopt;
 mod call;
 mod clients;
+mod conversation;
 mod environment;
 mod hook;
 mod host;

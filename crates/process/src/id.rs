@@ -43,6 +43,12 @@ pub fn alive(process: ProcessId) -> bool {
     stat(process.pid).is_some_and(|stat| stat.start == process.start && !matches!(stat.state, b'Z' | b'X'))
 }
 
+/// Whether a process is stopped, by SIGSTOP or by who debugs it.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| matches!(stat.state, b'T' | b't'))
+}
+
 /// The parent of a process.
 #[must_use]
 pub fn parent(pid: u32) -> Option<u32> {

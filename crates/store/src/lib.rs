@@ -8,6 +8,7 @@ mod guests;
 mod init;
 mod lock;
 mod replace;
+mod settings;
 mod storages;
 
 pub use error::StoreError;

@@ -1,5 +1,6 @@
 //! `/nodes/{node}/…`
 
+pub mod all;
 pub mod lxc;
 pub mod qemu;
 pub mod storage;

@@ -6,6 +6,7 @@ use crate::clock::{local_time, seconds};
 use crate::local;
 use crate::programs::record;
 use api::extension::{hooks, log, recover, status};
+use api::nodes::all;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -21,7 +22,9 @@ pub(crate) static HOOKVISOR: Program = Program {
         local::INIT,
         Command::new("log", &log::LOG, &["vmid"]).formats().stream(log::follow).print(records),
         Command::new("recover", &recover::RECOVER, &["vmid"]).formats().print(recovered),
+        Command::new("startall", &all::start::START, &[]),
         Command::new("status", &status::STATUS, &[]).formats().print(overview),
+        Command::new("stopall", &all::stop::STOP, &[]),
     ],
     aliases: &[],
 };

@@ -1,0 +1,143 @@
+//! Work on many guests beside each other. A guest's keeper does it; here a thread each waits for its end.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The stack of a thread that only waits, in bytes.
+const STACK: usize = 256 * 1024;
+
+/// Those who work.
+pub(super) struct Crew {
+    limit: usize,
+    begun: usize,
+    busy: BTreeMap<usize, Job>,
+    sender: Sender<(usize, Result<(), String>)>,
+    ends: Receiver<(usize, Result<(), String>)>,
+}
+
+struct Job {
+    name: String,
+    deadline: Option<Instant>,
+}
+
+/// What is told of a job's end: its name and its error.
+pub(super) type Told<'a> = &'a mut dyn FnMut(&str, Result<(), String>);
+
+impl Crew {
+    /// So many at once.
+    pub(super) fn new(limit: usize) -> Self {
+        let (sender, ends) = channel();
+        Self { limit, begun: 0, busy: BTreeMap::new(), sender, ends }
+    }
+
+    /// Begins with a job. It is given up where it takes longer than `limit`, and goes on unheard.
+    pub(super) fn begin(
+        &mut self,
+        name: String,
+        limit: Option<Duration>,
+        work: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) {
+        let (id, sender) = (self.begun, self.sender.clone());
+        self.begun += 1;
+        self.busy.insert(id, Job { name, deadline: limit.map(|limit| Instant::now() + limit) });
+        let body = move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            // Nobody hears of a job that has been given up.
+            let _ = sender.send((id, result.unwrap_or_else(|_| Err("internal error".to_owned()))));
+        };
+        if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(body) {
+            let _ = self.sender.send((id, Err(format!("cannot wait for it: {error}"))));
+        }
+    }
+
+    /// Waits until there is room for one more.
+    pub(super) fn room(&mut self, told: Told<'_>) {
+        while self.busy.len() >= self.limit {
+            self.wait(None, told);
+        }
+    }
+
+    /// Waits so long, whatever ends meanwhile.
+    pub(super) fn pause(&mut self, pause: Duration, told: Told<'_>) {
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            self.wait(Some(until), told);
+        }
+    }
+
+    /// Waits until all are done.
+    pub(super) fn rest(&mut self, told: Told<'_>) {
+        while !self.busy.is_empty() {
+            self.wait(None, told);
+        }
+    }
+
+    /// Waits for an end, or until then.
+    fn wait(&mut self, until: Option<Instant>, told: Told<'_>) {
+        let first = self.busy.values().filter_map(|job| job.deadline).chain(until).min();
+        let end = match first {
+            // The sender is here, so the channel is open.
+            None => self.ends.recv().ok(),
+            Some(first) => self.ends.recv_timeout(first.saturating_duration_since(Instant::now())).ok(),
+        };
+        if let Some((id, result)) = end
+            && let Some(job) = self.busy.remove(&id)
+        {
+            told(&job.name, result);
+        }
+        let now = Instant::now();
+        let late = self.busy.extract_if(.., |_, job| job.deadline.is_some_and(|deadline| deadline <= now));
+        for (_, job) in late {
+            told(&job.name, Err("got timeout".to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
+
+    #[test]
+    fn no_more_than_the_limit_work_at_once_and_all_are_told() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut crew = Crew::new(3);
+        let mut ended = Vec::new();
+        let mut told = |name: &str, result: Result<(), String>| ended.push((name.to_owned(), result));
+        for number in 0..20 {
+            crew.room(&mut told);
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            crew.begin(number.to_string(), None, move || {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                now.fetch_sub(1, Ordering::SeqCst);
+                if number == 7 { Err("no".to_owned()) } else { Ok(()) }
+            });
+        }
+        crew.rest(&mut told);
+        assert!((1..=3).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+        let failed: Vec<_> = ended.iter().filter(|(_, result)| result.is_err()).collect();
+        assert_eq!((ended.len(), failed), (20, vec![&("7".to_owned(), Err("no".to_owned()))]));
+    }
+
+    #[test]
+    fn one_that_hangs_is_given_up_and_a_broken_one_is_told() {
+        let hold = Arc::new(Barrier::new(2));
+        let mut crew = Crew::new(2);
+        let held = Arc::clone(&hold);
+        crew.begin("stuck".to_owned(), Some(Duration::from_millis(20)), move || {
+            held.wait();
+            Ok(())
+        });
+        crew.begin("broken".to_owned(), None, || panic!("in a test"));
+        let mut ended = Vec::new();
+        crew.rest(&mut |name, result| ended.push(format!("{name}: {}", result.unwrap_err())));
+        ended.sort_unstable();
+        assert_eq!(ended, ["broken: internal error", "stuck: got timeout"]);
+        hold.wait();
+    }
+}
