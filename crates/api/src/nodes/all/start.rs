@@ -3,7 +3,7 @@
 use super::crew::Crew;
 use super::{MAX_WORKERS, POWER, Round, VMS, label, named};
 use crate::guest::update::LOCK_WAIT;
-use crate::lifecycle::{is_kept, is_on_its_way};
+use crate::lifecycle::{is_on_its_way, is_kept};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::AT_NODE;
 use crate::{ApiError, Context, Origin, Params, task};
