@@ -6,7 +6,9 @@ use hooks::Outputs;
 use model::{Event, Layout, NodeName, ProcessId, Resource, StopCause, Vmid, VolumeId};
 use process::{Child, Ended, Program};
 use qemu::agent::Agent;
-use qemu::command::{Begin, Facts, Firmware, FirmwareKind, Image, Lookup, LookupError, PciFunction, Version};
+use qemu::command::{
+    Begin, Facts, Firmware, FirmwareKind, Image, Limits, Lookup, LookupError, PciFunction, Version,
+};
 use qemu::monitor::view::{Status, Turn};
 use qemu::monitor::{Message, Monitor};
 use qemu::{CommandLine, binary, command_line, probe, tap};
@@ -158,6 +160,9 @@ impl Machine for VirtualMachine {
     fn launch(&mut self, ground: &Ground<'_>, config: &GuestConfig) -> Result<(), String> {
         let line = show_command(ground.store, ground.vmid, config)?;
         self.words.extend(line.warnings.iter().cloned());
+        if line.limits != Limits::default() {
+            self.words.push("WARN: cpulimit and cpuunits do not limit virtual machines here".to_owned());
+        }
         self.start_limit = qemu::start_timeout(&config.main, false).as_secs();
         activate(ground.store, config)?;
         make_folder(&ground.layout.run_qemu())?;
