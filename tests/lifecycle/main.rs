@@ -1,6 +1,7 @@
 //! The life of a guest, operation by operation: which phases run, in which order, and what is on record about them.
 
 mod admission;
+mod boot;
 mod call;
 mod failed_start;
 mod guest_ends;
@@ -24,6 +25,7 @@ fn main() -> std::process::ExitCode {
         output::tests(),
         call::tests(),
         admission::tests(),
+        boot::tests(),
         languages::tests(),
     ];
     e2e::suite::main("lifecycle", tests.concat())

@@ -3,7 +3,7 @@
 use super::crew::Crew;
 use super::{MAX_WORKERS, POWER, Round, VMS, label, named};
 use crate::guest::update::LOCK_WAIT;
-use crate::lifecycle::{is_on_its_way, is_kept};
+use crate::lifecycle::{is_kept, is_on_its_way};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::AT_NODE;
 use crate::{ApiError, Context, Origin, Params, task};
@@ -73,13 +73,12 @@ fn start(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
                 round.task.warn(&format!("Starting {}", label(guest)));
                 let (kind, vmid, user) = (guest.kind, guest.vmid, context.user.clone());
                 crew.begin(label(guest), None, move || start_one(&layout, kind, vmid, user));
-                let pause = guest.pause();
+                // Nobody waits behind the last one.
+                let pause = if last == Some(guest.vmid) { Pause::None } else { guest.pause() };
                 if let Pause::Asked(seconds) = pause {
                     round.task.warn(&format!("Waiting for {seconds} seconds (startup delay)"));
                 }
-                if let Pause::Asked(seconds) | Pause::Usual(seconds) = pause
-                    && last != Some(guest.vmid)
-                {
+                if let Pause::Asked(seconds) | Pause::Usual(seconds) = pause {
                     crew.pause(Duration::from_secs(seconds), &mut told);
                 }
             }
