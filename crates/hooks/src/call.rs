@@ -5,7 +5,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -182,8 +182,25 @@ impl Call<'_> {
         }
         let error = exec(&program);
         let words = argv.map(|word| word.to_string_lossy().into_owned()).join(" ");
-        failed(Problem::Exec(format!("open3: exec of {words} failed: {}", reason(&error))))
+        let hint = interpreter_hint(&path, &error).unwrap_or_default();
+        failed(Problem::Exec(format!("open3: exec of {words} failed: {}{hint}", reason(&error))))
     }
+}
+
+/// What is missing where a script that is there cannot be executed because something is not.
+fn interpreter_hint(path: &Path, error: &io::Error) -> Option<String> {
+    if error.kind() != io::ErrorKind::NotFound {
+        return None;
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    let interpreter = line.split([' ', '\t']).find(|word| !word.is_empty())?;
+    Some(match interpreter.strip_suffix('\r') {
+        Some(name) => format!(" (its first line ends in CR: there is no interpreter '{name}\\r')"),
+        None => format!(" (there is no interpreter '{interpreter}')"),
+    })
 }
 
 /// The kernel's reason in strerror(3)'s words, without the number that [`io::Error`] adds.

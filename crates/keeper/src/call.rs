@@ -156,8 +156,12 @@ impl Keeper {
         let store = ConfigStore::open(self.layout.clone()).map_err(|error| failed(&error))?;
         let storages = Storages::load(&store).map_err(|error| failed(&error))?;
         if let Some(patience) = patience {
-            // Whatever is wrong with the storage is told right below.
-            let _ = storages.wait_for(volume.storage(), patience);
+            // What a script says itself is not known before it is there.
+            let set = HooksConf::load(&self.layout).ok();
+            let set = set.and_then(|conf| conf.limit(&Settings::default(), self.vmid));
+            let patience = set.map_or(patience, |set| set.min(patience));
+            // What is left of it is enough to say that the storage did not come. Whatever else is wrong with it is told below.
+            let _ = storages.wait_for(volume.storage(), patience - patience / 20);
         }
         hooks::locate(&storages, volume)
     }
@@ -198,7 +202,7 @@ impl Keeper {
                 HooksConf::default()
             }
         };
-        let limit = conf.limit(&settings, self.vmid);
+        let limit = conf.limit(&settings, self.vmid).or_else(|| self.limit_of(asked.phase));
         let params = conf.params(&settings, self.vmid);
         let config = self.store.read(self.kind, self.vmid).ok();
         let digest = inspected.map(|inspected| inspected.digest);
@@ -217,7 +221,7 @@ impl Keeper {
             script: asked.script,
             path,
             digest,
-            limit: limit.or_else(|| self.limit_of(asked.phase)),
+            limit,
             params: params.clone(),
             pid: asked.pid,
             config: config.as_ref(),

@@ -107,9 +107,10 @@ pub(crate) fn converse(
                 return Ok(Answer::Result(TaskResult { upid, status: error.map_or(Ok(()), Err) }));
             }
             Reply::Refused { why } => return Err(ClientError::Refused(why)),
-            Reply::Busy { .. } if !busy => {
+            Reply::Busy { what } if !busy => {
                 busy = true;
                 out(b"trying to acquire lock...\n");
+                out(what.as_bytes());
             }
             Reply::Busy { .. } => {}
             Reply::State(state) => return Ok(Answer::State(state)),

@@ -29,13 +29,15 @@ const LAST_CALL: Duration = Duration::from_secs(10);
 pub(crate) struct ActiveHook {
     pub(crate) phase: Phase,
     pub(crate) process: Option<ProcessId>,
-    script: String,
+    pub(crate) script: String,
     running: Body,
     piped: [Piped; 2],
     started: Started,
     announced: bool,
     ended: Option<Option<Ended>>,
-    began: Instant,
+    pub(crate) began: Instant,
+    /// Since when its limit counts: since its call, and once it was found, since its own beginning.
+    since: Instant,
     ending: Option<Ending>,
     /// Whether it may have printed more than has been taken.
     more: bool,
@@ -83,6 +85,9 @@ impl ActiveHook {
         if let Body::Own(running) = &mut self.running {
             if self.started == Started::NotYet {
                 self.started = running.started();
+                if self.started != Started::NotYet {
+                    self.since = Instant::now();
+                }
             }
             self.ended = self.ended.or_else(|| running.child.try_wait().ok().flatten().map(Some));
             if self.ended.is_some() && self.started == Started::NotYet {
@@ -164,6 +169,7 @@ impl Keeper {
             announced: false,
             ended: None,
             began: Instant::now(),
+            since: Instant::now(),
             ending: None,
             more: false,
             forked: Vec::new(),
@@ -176,6 +182,7 @@ impl Keeper {
         let call = self.recorded_call(process);
         let name = script.to_string();
         let outputs = self.outputs(phase, call.number);
+        let began = Instant::now().checked_sub(call.ran).unwrap_or_else(Instant::now);
         let Ok(readers) = outputs.readers().or_else(|_| outputs.make().and_then(|()| outputs.readers()))
         else {
             return self.finish(phase, &name, Outcome::Unknown, None, Duration::ZERO, 0, Vec::new());
@@ -190,8 +197,8 @@ impl Keeper {
             started: Started::Yes(Located::before(&call.path, call.limit, call.tree)),
             announced: true,
             ended: None,
-            // Its limit counts from its own beginning.
-            began: Instant::now().checked_sub(call.ran).unwrap_or_else(Instant::now),
+            began,
+            since: began,
             ending: None,
             more: false,
             forked: Vec::new(),
@@ -298,11 +305,11 @@ impl Keeper {
             Started::Yes(script) => script.limit(),
             _ => None,
         };
-        let own = said.or_else(|| self.limit_of(hook.phase)).map(|limit| hook.began + limit);
+        let own = said.or_else(|| self.limit_of(hook.phase)).map(|limit| hook.since + limit);
         let stop = self.stop_deadline.filter(|_| !starting);
         // A guest that took all the time there is leaves its last phase a little.
         let stop = stop.map(|deadline| match hook.phase {
-            Phase::PostStop => deadline.max(hook.began + LAST_CALL),
+            Phase::PostStop => deadline.max(hook.since + LAST_CALL),
             _ => deadline,
         });
         own.into_iter().chain(stop).min()
@@ -314,11 +321,10 @@ impl Keeper {
         self.recovery_limit.or(self.hook_limit.filter(|_| starting))
     }
 
-    /// How long the storage of a script is waited for: while the host comes up, so long that what the limit leaves is
-    /// enough to say that it did not come.
+    /// How long the storage of a script is waited for at most: while the host comes up, as long as the script may run.
     pub(crate) fn patience(&self, phase: Phase) -> Option<Duration> {
         let boot = self.reason == StartReason::Boot || self.recovery_limit.is_some();
-        self.limit_of(phase).filter(|_| boot).map(|limit| limit - limit / 20)
+        self.limit_of(phase).filter(|_| boot)
     }
 
     /// Takes what a script that has ended left in its outputs. Children of it may go on printing, so there is a limit.

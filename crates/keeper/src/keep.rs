@@ -35,7 +35,7 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
         Ok(Some(lock)) => lock,
         // Another keeper came first: the end of this connection sends the client there.
         Ok(None) => {
-            let _ = first.write_all(&line(&Reply::Busy { what: "start".to_owned() }));
+            let _ = first.write_all(&line(&Reply::Busy { what: String::new() }));
             return 1;
         }
         Err(why) => {

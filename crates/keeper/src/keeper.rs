@@ -198,7 +198,7 @@ impl Keeper {
             }
             crate::protocol::Request::Start(request) => {
                 self.recovery_limit = request.hook_limit.map(Duration::from_secs);
-                self.clients.reply(client, &Reply::Busy { what: self.stage.to_owned() });
+                self.clients.reply(client, &Reply::Busy { what: String::new() });
                 self.waiting.push((client, request));
             }
             other => self.serve(client, None, other),
@@ -221,13 +221,31 @@ impl Keeper {
         }
     }
 
+    /// What others wait for, and how to end it, as a line: a hookscript that runs for longer than a moment.
+    pub(crate) fn in_the_way(&self) -> String {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let Some(hook) = self.hook.as_ref().filter(|hook| hook.began.elapsed() >= MOMENT) else {
+            return String::new();
+        };
+        let (kind, vmid, seconds) = (self.kind.label(), self.vmid, hook.began.elapsed().as_secs());
+        let pid = hook.process.map(|process| format!(", pid {}", process.pid)).unwrap_or_default();
+        format!(
+            "{} of {kind} {vmid} runs for {seconds} s ({}{pid}): 'hookvisor hooks abort {vmid}' ends it\n",
+            hook.phase, hook.script
+        )
+    }
+
     /// A start of a guest that is started already.
     pub(crate) fn refuse_start(&mut self, client: ClientId, request: &StartRequest) {
         let up = self.machine.first_process().is_some() && self.stage != "launch";
         let why = if up {
             lifecycle::Denied::AlreadyRunning { kind: self.kind, vmid: self.vmid }.to_string()
         } else {
-            format!("{} {} already starting ({} runs)", self.kind.label(), self.vmid, self.stage)
+            let abort = match &self.hook {
+                Some(_) => format!("; 'hookvisor hooks abort {}' ends it", self.vmid),
+                None => String::new(),
+            };
+            format!("{} {} already starting ({} runs{abort})", self.kind.label(), self.vmid, self.stage)
         };
         match self.kind {
             // Proxmox VE has a task for it here, and none there.

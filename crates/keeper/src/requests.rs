@@ -5,7 +5,7 @@ use crate::keeper::Keeper;
 use crate::protocol::{MachineAction, Reply, Request, StartRequest};
 use crate::tasks::Purpose;
 use lifecycle::StopRequest;
-use model::{GuestKind, StopCause, UserId};
+use model::{GuestKind, Layout, StopCause, UserId};
 use std::time::{Duration, Instant};
 
 /// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
@@ -87,6 +87,11 @@ impl Keeper {
     }
 
     fn start_asked(&mut self, client: ClientId, request: StartRequest, from_hook: bool) {
+        if request.kind != self.kind {
+            let name = Layout::guest_config_name(&self.node, request.kind, self.vmid);
+            let why = format!("Configuration file '{name}' does not exist");
+            return self.clients.reply(client, &Reply::Refused { why });
+        }
         match self.stage {
             "pre-stop" | "stop" | "post-stop" | "over" if from_hook => {
                 let text = format!("the start of {} waits until {} has ended\n", self.vmid, self.stage);
@@ -95,7 +100,7 @@ impl Keeper {
                 self.next_start = Some(StartRequest { reason: model::StartReason::Hook, ..request });
             }
             "pre-stop" | "stop" | "post-stop" | "over" => {
-                self.clients.reply(client, &Reply::Busy { what: self.stage.to_owned() });
+                self.clients.reply(client, &Reply::Busy { what: self.in_the_way() });
                 self.waiting.push((client, request));
             }
             _ => self.refuse_start(client, &request),
@@ -123,6 +128,10 @@ impl Keeper {
         }
         if !skiplock && let Some(lock) = self.lock_in_the_way() {
             return self.end_tasks(purpose, &Err(lock));
+        }
+        let waits_for = self.in_the_way();
+        if !from_hook && !waits_for.is_empty() {
+            self.clients.reply(client, &Reply::Output { text: waits_for.as_bytes().into() });
         }
         if from_hook {
             let upid = stop.task.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -48,6 +48,8 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     if let Some(script) = asked.get("hookscript") {
         update::locate(context, script).map_err(Refusal::Hookscript)?;
     }
+    // Said at once, by its name.
+    template(context, params.text("ostemplate").unwrap_or_default())?;
     add_defaults(&mut asked, vmid, params.text("storage"));
     let claim = Claim::take(context, KIND, vmid)?;
     task::run(context, "vzcreate", &vmid.to_string(), |task| {

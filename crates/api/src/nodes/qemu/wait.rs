@@ -23,8 +23,14 @@ pub static WAIT: Method = Method {
     run: |context, params| {
         let vmid = params.vmid();
         context.store.read_raw(model::GuestKind::Qemu, vmid)?;
-        let Some(running) = lifecycle::state(context, vmid).running else { return Ok(Value::Null) };
-        context.say(&format!("waiting until VM {vmid} stops (PID {})", running.pid));
+        let state = lifecycle::state(context, vmid);
+        // Its own hookscript would wait for itself.
+        let own_hook = std::env::var_os("HOOKVISOR_VMID").is_some_and(|own| own == *vmid.to_string());
+        match state.running {
+            Some(running) => context.say(&format!("waiting until VM {vmid} stops (PID {})", running.pid)),
+            None if state.keeper.is_none() || own_hook => return Ok(Value::Null),
+            None => context.say(&format!("waiting until VM {vmid} stops ({} runs)", state.stage)),
+        }
         let limit = params.number("timeout").filter(|limit| *limit > 0).map(Duration::from_secs);
         if wait_until_stopped(context.store.layout(), vmid, limit) {
             Ok(Value::Null)
