@@ -10,12 +10,12 @@ use std::time::Duration;
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: what_a_crash_left_comes_first, down_limits_all_phases_together, a_start_under_way_is_cancelled,
-            a_pending_shutdown_gets_the_hosts_limit;
+            a_hook_that_hangs_holds_nobody_up, a_pending_shutdown_gets_the_hosts_limit;
         once [QEMU, LXC, BUSYBOX]: order_groups_come_up_one_by_one_and_go_down_the_other_way_round;
         once [LXC, BUSYBOX]: guests_of_a_group_start_beside_each_other, no_more_at_once_than_there_are_workers,
             the_next_launch_waits_as_up_says, a_refusal_holds_nobody_up, what_others_start_is_left_to_them,
-            a_script_is_waited_for_until_its_storage_is_mounted,
-            left_over_backup_locks_go, the_nodes_delay_counts_once, only_named_guests_that_exist
+            a_script_is_waited_for_until_its_storage_is_mounted, a_storage_that_does_not_come_is_a_script_not_found,
+            each_hook_has_a_limit_while_the_host_comes_up, left_over_backup_locks_go, the_nodes_delay_counts_once, only_named_guests_that_exist
     )
 }
 
@@ -38,6 +38,13 @@ fn lines(output: &Output) -> Vec<String> {
 
 fn at(guest: &Guest<'_>, phase: &str) -> f64 {
     guest.wait_noted(phase, 1).at
+}
+
+/// What is set in `hooks.conf`.
+fn hooks_conf(host: &Host, text: &str) {
+    let path = host.at("etc/hookvisor/hooks.conf");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+    fs::write(path, text).expect("hooks.conf can be written");
 }
 
 /// How the last task of that type ended, from the index.
@@ -150,6 +157,38 @@ fn a_refusal_holds_nobody_up(host: &Host) {
         assert_eq!(guest.status(), "running");
     }
     refused.lived("pre-start:exit-code-3");
+}
+
+fn a_hook_that_hangs_holds_nobody_up(host: &Host, kind: Kind) {
+    let stuck = guest(host, kind, &["--startup", "order=1,up=0"]);
+    let other = container(host, &["--startup", "2"]);
+    stuck.on("pre-start", "exec sleep 1000");
+    hooks_conf(host, "[host]\ntimeout = 1s\n");
+    let output = host.hookvisor(["startall"]).fails();
+    assert!(output.took.as_secs() < 20, "{}", output.describe());
+    assert_eq!(other.status(), "running");
+    // It may have taken half of what it takes.
+    stuck.lived("pre-start:timed-out post-stop");
+    assert_eq!(stuck.notes()[1].stop_cause, "start-failed");
+}
+
+fn each_hook_has_a_limit_while_the_host_comes_up(host: &Host) {
+    let guest = container(host, &[]);
+    guest.start().ok();
+    guest.kill(&[guest.keeper(), guest.hypervisor(), guest.init()]);
+    host.hookvisor(["startall"]).ok();
+    guest.stop().ok();
+    let limits = guest.ledgers().into_iter().flat_map(|ledger| {
+        let text = fs::read_to_string(ledger).expect("a ledger can be read");
+        let events: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+        let begun = events.into_iter().filter(|event| event["event"] == "hook-begin");
+        begun.map(|event| format!("{}:{}", event["phase"].as_str().unwrap_or_default(), event["limit_ms"]))
+    });
+    // Somebody's own start, and what the crash left of it; then the host's.
+    let expected = "pre-start:null post-start:null post-stop:120000 \
+                    pre-start:120000 post-start:120000 pre-stop:null post-stop:null";
+    assert_eq!(limits.collect::<Vec<_>>().join(" "), expected);
 }
 
 fn what_a_crash_left_comes_first(host: &Host, kind: Kind) {
@@ -272,6 +311,20 @@ fn a_script_is_waited_for_until_its_storage_is_mounted(host: &Host) {
     assert!(umounted.is_ok_and(|status| status.success()));
     assert!(output.took < Duration::from_secs(20), "{}", output.describe());
     guest.lived("pre-start post-start pre-stop post-stop");
+}
+
+fn a_storage_that_does_not_come_is_a_script_not_found(host: &Host) {
+    let (guest, _) = storage_to_come(host);
+    hooks_conf(host, "[host]\ntimeout = 1s\n");
+    let output = host.hookvisor(["startall"]).fails();
+    let vmid = guest.vmid();
+    output.complains(&format!(
+        "Starting CT {vmid} failed: hookscript error for {vmid} on pre-start: script 'nas:snippets/recorder' does not exist"
+    ));
+    guest.lived("pre-start:not-found");
+    // Only a host that comes up waits.
+    let output = guest.start().fails();
+    assert!(output.took < Duration::from_millis(900), "{}", output.describe());
 }
 
 fn left_over_backup_locks_go(host: &Host) {
