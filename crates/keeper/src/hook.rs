@@ -183,8 +183,8 @@ impl Keeper {
         let name = script.to_string();
         let outputs = self.outputs(phase, call.number);
         let began = Instant::now().checked_sub(call.ran).unwrap_or_else(Instant::now);
-        let Ok(readers) = outputs.readers().or_else(|_| outputs.make().and_then(|()| outputs.readers()))
-        else {
+        let opened = self.left_open.take().map_or_else(|| outputs.readers(), Ok);
+        let Ok(readers) = opened.or_else(|_| outputs.make().and_then(|()| outputs.readers())) else {
             return self.finish(phase, &name, Outcome::Unknown, None, Duration::ZERO, 0, Vec::new());
         };
         self.hook = Some(ActiveHook {
@@ -205,6 +205,27 @@ impl Keeper {
         });
         let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart);
         self.see_through(stoppable).unwrap_or(HookEnd { outcome: Outcome::Unknown, error: None })
+    }
+
+    /// Records what is left of a script whose end nobody saw.
+    pub(crate) fn close_lost_script(&mut self, phase: Phase, script: &Script) -> HookEnd {
+        let name = script.to_string();
+        let mut cut = 0;
+        if let Some(readers) = self.left_open.take() {
+            let scene = self.scene();
+            for mut piped in Piped::pair(readers, Some(phase), &name) {
+                while piped.pump(&mut self.sinks(&scene)) {
+                    if self.pause().is_some() {
+                        self.wait_for(None);
+                        self.journal.flush();
+                    }
+                }
+                cut += piped.finish(&mut self.sinks(&scene));
+                self.lingering.extend(Some(piped).filter(Piped::is_held));
+            }
+        }
+        let cause = Some("nobody saw how it ended: its keeper died".to_owned());
+        self.finish(phase, &name, Outcome::Unknown, cause, Duration::ZERO, cut, Vec::new())
     }
 
     /// Turns until the script has ended, and puts its end on record.

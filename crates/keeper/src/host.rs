@@ -69,8 +69,7 @@ impl Host for Keeper {
     }
 
     fn lost_hook(&mut self, phase: Phase, script: &Script) -> Result<HookEnd, Infallible> {
-        let cause = Some("nobody saw how it ended: its keeper died".to_owned());
-        Ok(self.finish(phase, &script.to_string(), Outcome::Unknown, cause, Duration::ZERO, 0, Vec::new()))
+        Ok(self.close_lost_script(phase, script))
     }
 
     fn adopt_guest(&mut self, process: ProcessId) -> Result<(), Infallible> {

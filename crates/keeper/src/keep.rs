@@ -207,6 +207,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
         Err(error) => return refuse(clients, error.to_string()),
     };
     let events: Vec<Event> = contents.events.into_iter().map(|stamped| stamped.event).collect();
+    let left_open = open_outputs(layout, vmid, &events);
     let begin = events.iter().find_map(|event| match event {
         Event::RunBegin { run, kind, name, reason, user, hookscript, .. } => {
             Some((run.clone(), *kind, name.clone(), *reason, user.clone(), hookscript.clone()))
@@ -250,6 +251,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
         keeper.journal.send(entry);
         keeper.note(&Event::Note { text });
     }
+    keeper.left_open = left_open;
     keeper.recall(&events);
     keeper.close_open_tasks(&events);
     keeper.take_place();
@@ -267,6 +269,14 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     let Ok(life) = resume(&mut keeper, &events, &boot, alive);
     keeper.over(life.cause);
     Ok(Some(keeper))
+}
+
+/// Opens the outputs of the call that has a begin on record and no end.
+fn open_outputs(layout: &Layout, vmid: Vmid, events: &[Event]) -> Option<[hooks::Reader; 2]> {
+    let last =
+        events.iter().rev().find(|event| matches!(event, Event::HookBegin { .. } | Event::HookEnd { .. }))?;
+    let Event::HookBegin { phase, call, .. } = last else { return None };
+    hooks::Outputs::at(&layout.run_guest(vmid), &format!("{phase}.{call}")).readers().ok()
 }
 
 /// A keeper before its run is on record.
@@ -361,6 +371,7 @@ impl Begun<'_> {
             waiting: Vec::new(),
             next_start: None,
             abort: false,
+            left_open: None,
             recovering: None,
         }
     }

@@ -77,6 +77,9 @@ pub(crate) struct Keeper {
     pub(crate) next_start: Option<StartRequest>,
     /// Whether the hookscript that runs is to be aborted.
     pub(crate) abort: bool,
+    /// The outputs of the script that a dead keeper left running, opened before anything else: what is in them goes with
+    /// their last holder.
+    pub(crate) left_open: Option<[hooks::Reader; 2]>,
     /// Who asked for a recovery, and is told once it is done.
     pub(crate) recovering: Option<ClientId>,
 }
