@@ -18,10 +18,11 @@ pub struct Launch {
 /// How lxc-start is executed: in the foreground, with `/dev/null` for its three descriptors, in a session of its own.
 /// It removes its log of an earlier start first; [`crate::start_errors`] reads it.
 ///
-/// With `debug` the log holds everything rather than errors alone.
+/// With `debug` the log holds everything.
 #[must_use]
 pub fn launch(tools: &Tools, paths: &Paths, vmid: Vmid, debug: bool) -> Launch {
-    let level = if debug { "DEBUG" } else { "ERROR" };
+    // At this level it says how init ended ([`crate::init_end`]).
+    let level = if debug { "DEBUG" } else { "INFO" };
     let argv: Vec<OsString> = vec![
         "lxc-start".into(),
         // Not as a daemon, so that it is the keeper's child; without descriptors that would leak into the container.

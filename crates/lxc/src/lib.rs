@@ -27,7 +27,7 @@ pub use attach::{Attach, attach, console, login};
 pub use configuration::{Bridge, ConfigurationError, Device, Facts, LxcConfig, Source, configuration};
 pub use host::{FactsError, facts};
 pub use launch::{Launch, launch};
-pub use log::{start_errors, start_failed};
+pub use log::{init_end, start_errors, start_failed};
 pub use paths::Paths;
 pub use signals::{Signal, Signals, Target};
 pub use tools::{Tools, ToolsError};

@@ -1,5 +1,6 @@
 use crate::Paths;
 use model::Vmid;
+use process::Ended;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -18,6 +19,21 @@ pub fn start_errors(paths: &Paths) -> Vec<String> {
     lines.extend(read(&paths.log).lines().filter_map(error));
     lines.retain(|line| !line.is_empty());
     lines
+}
+
+/// How init ended, as lxc-start was told by the kernel: a power-off by SIGINT, pid_namespaces(7), also where that is not
+/// what killed it. None where the log does not say.
+#[must_use]
+pub fn init_end(paths: &Paths) -> Option<Ended> {
+    fs::read_to_string(&paths.log).ok()?.lines().rev().find_map(ended)
+}
+
+/// `lxc-start 200 20261122224450.702 INFO     error - ../src/lxc/error.c:lxc_error_set_and_log:34 - Child <11434> ended on
+/// signal Interrupt(2)`, or `… ended on error (3)`
+fn ended(line: &str) -> Option<Ended> {
+    let (_, how) = line.split_once(" - Child <")?.1.split_once("> ended on ")?;
+    let number = how.rsplit_once('(')?.1.strip_suffix(')')?.parse().ok()?;
+    if how.starts_with("signal ") { Some(Ended::Signal(number)) } else { Some(Ended::Code(number)) }
 }
 
 /// At most the first 64 KiB: what went wrong first is what matters.
@@ -45,6 +61,18 @@ fn error(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_init_is_read_as_the_kernel_told_it() {
+        let line = |how| {
+            format!(
+                "lxc-start 200 20261122224450.702 INFO     error - ../src/lxc/error.c:lxc_error_set_and_log:34 - Child <11434> ended on {how}"
+            )
+        };
+        assert_eq!(ended(&line("signal Interrupt(2)")), Some(Ended::Signal(2)));
+        assert_eq!(ended(&line("error (3)")), Some(Ended::Code(3)));
+        assert_eq!(ended("lxc-start 200 20261122224450.702 INFO     conf - x - Executing script"), None);
+    }
 
     #[test]
     fn errors_are_shown_in_proxmox_form() {

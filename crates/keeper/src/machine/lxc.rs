@@ -33,6 +33,10 @@ pub(crate) struct Container {
     first: Option<ProcessId>,
     /// When init was seen to have ended.
     init_gone: Option<Instant>,
+    /// Whether LXC's log has been read, lxc-start having ended.
+    explained: bool,
+    /// How init ended, as lxc-start was told, once that has ended too.
+    init_end: Option<Ended>,
     /// Whether init has executed its program: the container is up.
     executed: bool,
     target: Option<Target>,
@@ -96,6 +100,10 @@ impl Container {
     /// What lxc-start said when it failed; read once, when it has ended.
     fn explain(&mut self) {
         let (Some(paths), Some(vmid)) = (&self.paths, self.vmid) else { return };
+        if std::mem::replace(&mut self.explained, true) {
+            return;
+        }
+        self.init_end = lxc::init_end(paths);
         if self.failure.is_none() && !self.executed {
             self.words.extend(lxc::start_errors(paths));
             self.failure = Some(lxc::start_failed(vmid));
@@ -228,12 +236,16 @@ impl Machine for Container {
         if let Some(Target::Reboot) = self.target {
             return Some(Gone { cause: StopCause::GuestReboot, detail: String::new(), restart: true });
         }
-        // lxc-start ends as init did, and a power-off ends init with this signal, pid_namespaces(7).
-        let (cause, detail) = match end {
-            End::Known(Ended::Code(0) | Ended::Signal(2)) => (StopCause::GuestPoweroff, String::new()),
-            End::Known(Ended::Signal(signal)) => (super::cause_of_signal(signal), format!("signal {signal}")),
-            End::Known(Ended::Code(code)) => (StopCause::Crash, format!("exit code {code}")),
-            End::Unknown => (StopCause::Unknown, String::new()),
+        let told = self.init_end.or(match end {
+            End::Known(ended) => Some(ended),
+            End::Unknown => None,
+        });
+        let (cause, detail) = match told {
+            // A power-off ends init with this signal, pid_namespaces(7).
+            Some(Ended::Code(0) | Ended::Signal(2)) => (StopCause::GuestPoweroff, String::new()),
+            Some(Ended::Signal(signal)) => (super::cause_of_signal(signal), format!("signal {signal}")),
+            Some(Ended::Code(code)) => (StopCause::Crash, format!("init ended with exit code {code}")),
+            None => (StopCause::Unknown, String::new()),
         };
         Some(Gone { cause, detail, restart: false })
     }
