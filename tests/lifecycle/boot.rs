@@ -10,7 +10,8 @@ use std::time::Duration;
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: what_a_crash_left_comes_first, down_limits_all_phases_together, a_start_under_way_is_cancelled,
-            a_hook_that_hangs_holds_nobody_up, a_pending_shutdown_gets_the_hosts_limit;
+            without_force_a_guest_may_live_on, a_hook_that_hangs_holds_nobody_up, a_pending_shutdown_gets_the_hosts_limit;
+        once [QEMU]: a_paused_machine_is_stopped;
         once [QEMU, LXC, BUSYBOX]: order_groups_come_up_one_by_one_and_go_down_the_other_way_round;
         once [LXC, BUSYBOX]: guests_of_a_group_start_beside_each_other, no_more_at_once_than_there_are_workers,
             the_next_launch_waits_as_up_says, a_refusal_holds_nobody_up, what_others_start_is_left_to_them,
@@ -243,8 +244,8 @@ fn a_start_under_way_is_cancelled(host: &Host, kind: Kind) {
     assert_eq!(guest.notes()[1].stop_cause, "start-failed");
 }
 
-/// A shutdown without a limit, and of a guest that does not obey, ends with the host's.
-fn a_pending_shutdown_gets_the_hosts_limit(host: &Host, kind: Kind) {
+/// A guest that does not obey, started.
+fn ignoring(host: &Host, kind: Kind) -> Guest<'_> {
     let guest = match kind {
         Kind::Vm => host.vm(&Behaviour::Ignores),
         Kind::Container => host.container(),
@@ -253,6 +254,36 @@ fn a_pending_shutdown_gets_the_hosts_limit(host: &Host, kind: Kind) {
     if kind == Kind::Container {
         guest.exec(&["touch", "/etc/ignore"]).ok();
     }
+    guest
+}
+
+fn without_force_a_guest_may_live_on(host: &Host, kind: Kind) {
+    let guest = ignoring(host, kind);
+    let output = host.hookvisor(["stopall", "--timeout", "1", "--force-stop", "0"]).fails();
+    let vmid = guest.vmid();
+    output.complains(&match kind {
+        Kind::Vm => format!("Stopping VM {vmid} failed: VM quit/powerdown failed - got timeout"),
+        Kind::Container => format!("Stopping CT {vmid} failed: container did not stop"),
+    });
+    assert_eq!(guest.status(), "running");
+    // The limit was that stop's alone.
+    guest.on("pre-stop", "sleep 1.5");
+    guest.stop().ok();
+    guest.lived("pre-start post-start pre-stop pre-stop post-stop");
+}
+
+fn a_paused_machine_is_stopped(host: &Host) {
+    let guest = host.guest(Kind::Vm);
+    guest.start().ok();
+    guest.command("suspend", &[]).ok();
+    let output = host.hookvisor(["stopall"]).ok();
+    assert!(output.took.as_secs() < 10, "{}", output.describe());
+    guest.lived("pre-start post-start pre-stop post-stop");
+}
+
+/// A shutdown without a limit, and of a guest that does not obey, ends with the host's.
+fn a_pending_shutdown_gets_the_hosts_limit(host: &Host, kind: Kind) {
+    let guest = ignoring(host, kind);
     let pending = guest.spawn("shutdown", &["--timeout", "50"]);
     guest.wait_noted("pre-stop", 1);
     let output = host.hookvisor(["stopall", "--timeout", "1"]).ok();
