@@ -3,6 +3,7 @@
 mod admission;
 mod boot;
 mod call;
+mod chain;
 mod failed_start;
 mod guest_ends;
 mod languages;
@@ -24,6 +25,7 @@ fn main() -> std::process::ExitCode {
         refusal::tests(),
         output::tests(),
         call::tests(),
+        chain::tests(),
         admission::tests(),
         boot::tests(),
         languages::tests(),

@@ -11,8 +11,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Finds the script of a call.
-pub type Locate<'a> = Box<dyn FnOnce() -> Result<PathBuf, Problem> + 'a>;
+/// Finds the script of a call; none where it is passed over, with a warning perhaps.
+pub type Locate<'a> = Box<dyn FnOnce() -> Result<Result<PathBuf, Option<String>>, Problem> + 'a>;
 
 /// Finds out how a script wants to be called; none where it does not in this phase, with a warning perhaps.
 pub type Prepare<'a> = Box<dyn FnOnce(&Path) -> Result<Result<Prepared, Option<String>>, Problem> + 'a>;
@@ -146,7 +146,11 @@ impl Call<'_> {
         };
         let _ = rustix::process::setpgid(None, None);
         let path = match (self.locate)() {
-            Ok(path) => path,
+            Ok(Ok(path)) => path,
+            Ok(Err(warning)) => {
+                tell(&Report::NotCalled(warning));
+                return 0;
+            }
             Err(problem) => return failed(problem),
         };
         let mut prepared = match (self.prepare)(&path) {

@@ -138,7 +138,10 @@ impl Keeper {
             phase,
             env,
             outputs,
-            locate: Box::new(move || keeper.locate(script, patience)),
+            locate: Box::new(move || match keeper.locate(script, patience) {
+                Ok(path) => Ok(Ok(path)),
+                Err(problem) => keeper.passed_over(phase, script, problem).map(Err),
+            }),
             prepare: Box::new(move |path| keeper.prepare_call(&asked, path)),
             begin: Box::new(begin),
             unrecorded: matches!(phase, Phase::PreStop | Phase::PostStop),
@@ -164,6 +167,24 @@ impl Keeper {
             let _ = storages.wait_for(volume.storage(), patience - patience / 20);
         }
         hooks::locate(&storages, volume)
+    }
+
+    /// Whether a script that cannot be called is no more than passed over, with a warning perhaps. One that had `pre-start`
+    /// is missed.
+    fn passed_over(
+        &self,
+        phase: Phase,
+        script: &Script,
+        problem: Problem,
+    ) -> Result<Option<String>, Problem> {
+        let name = script.to_string();
+        let had_pre_start =
+            self.earlier.iter().any(|call| call.phase == Phase::PreStart && call.script == name);
+        match chain::skipped(&self.layout, script, &problem) {
+            // Once a run is enough.
+            Some(skipped) if !had_pre_start => Ok((phase == Phase::PreStart).then(|| skipped.to_string())),
+            _ => Err(problem),
+        }
     }
 
     /// Reads what a script says about itself and what the administrator says about it, and writes its context; in the child.

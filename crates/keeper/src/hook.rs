@@ -45,6 +45,8 @@ pub(crate) struct ActiveHook {
     progress: Progress,
     /// What it has forked, as far as that was looked at.
     forked: Vec<ProcessId>,
+    /// What has to end with it and has outlived it.
+    rest: Vec<OwnedFd>,
 }
 
 /// A script that is being ended.
@@ -68,6 +70,10 @@ impl ActiveHook {
     /// What to wait for; its outputs only where they can be taken.
     pub(crate) fn sources<'a>(&'a self, outputs: bool, sources: &mut Vec<(BorrowedFd<'a>, PollFlags)>) {
         match &self.running {
+            // Its own end would wake the keeper over and over.
+            _ if self.ended.is_some() => {
+                sources.extend(self.rest.iter().map(|pidfd| (pidfd.as_fd(), PollFlags::IN)));
+            }
             Body::Own(running) => {
                 sources.push((running.child.pidfd(), PollFlags::IN));
                 if self.started == Started::NotYet {
@@ -96,11 +102,7 @@ impl ActiveHook {
         }
         self.announce(sinks);
         if let Body::Adopted(pidfd) = &self.running {
-            let over = pidfd.as_ref().is_none_or(|pidfd| {
-                let mut fds = [rustix::event::PollFd::new(pidfd, PollFlags::IN)];
-                let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-                matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1))
-            });
+            let over = pidfd.as_ref().is_none_or(has_ended);
             if over && self.ended.is_none() {
                 let told = pidfd.as_ref().and_then(process::exit_of);
                 self.ended = Some(told);
@@ -134,12 +136,26 @@ impl ActiveHook {
             && script.tree
         {
             // Those that leave the tree when their parents end stay known.
-            self.forked.extend(process::descendants(process.pid));
+            let mut above = self.forked.clone();
+            above.push(process);
+            for process in above.into_iter().filter(|process| process::alive(*process)) {
+                for below in process::descendants(process.pid) {
+                    if !self.forked.contains(&below) {
+                        self.forked.push(below);
+                    }
+                }
+            }
             for pidfd in self.forked.iter().filter_map(|process| process::open(*process)) {
                 process::send(pidfd, signal);
             }
         }
         match &self.running {
+            // Its pid may be another's soon.
+            _ if self.ended.is_some() => {
+                for pidfd in &self.rest {
+                    process::send(pidfd, signal);
+                }
+            }
             Body::Own(running) => running.signal_group(signal),
             Body::Adopted(pidfd) => {
                 // The group has the script's pid; while the pidfd is not readable the pid is still the script's.
@@ -150,6 +166,27 @@ impl ActiveHook {
                 }
             }
         }
+    }
+
+    /// What the task's log is told about a script that takes its time, now and then; `usual` is its limit where it has none.
+    fn still_runs(&mut self, usual: Option<Duration>) -> Option<String> {
+        let said = match &self.started {
+            Started::Yes(script) => script.limit(),
+            _ => None,
+        };
+        self.progress.limit = said.or(usual);
+        self.progress.due(self.began.elapsed())
+    }
+
+    /// Looks at what has to end with a script that was told to end, and has outlived it. Returns whether nothing has.
+    fn rest_is_gone(&mut self, first: bool) -> bool {
+        if first && let Some(process) = self.process {
+            let group = left_behind(process.pid).into_iter().map(|left| left.process);
+            let all = group.chain(self.forked.iter().copied());
+            self.rest = all.filter_map(process::open).collect();
+        }
+        self.rest.retain(|pidfd| !has_ended(pidfd));
+        self.rest.is_empty()
     }
 }
 
@@ -173,6 +210,7 @@ impl Keeper {
             ending: None,
             more: false,
             forked: Vec::new(),
+            rest: Vec::new(),
         });
     }
 
@@ -202,6 +240,7 @@ impl Keeper {
             ending: None,
             more: false,
             forked: Vec::new(),
+            rest: Vec::new(),
         });
         let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart);
         self.see_through(stoppable).unwrap_or(HookEnd { outcome: Outcome::Unknown, error: None })
@@ -233,14 +272,17 @@ impl Keeper {
     pub(crate) fn see_through(&mut self, stoppable: bool) -> Option<HookEnd> {
         self.abort = false;
         loop {
+            let before = self.hook.as_ref().is_some_and(|hook| hook.ended.is_some());
             self.attend();
-            if self.hook.as_ref().is_none_or(|hook| hook.ended.is_some()) {
+            let Some(hook) = &mut self.hook else { break };
+            if hook.ended.is_some() && (hook.ending.is_none() || hook.rest_is_gone(!before)) {
                 break;
             }
             let stop = stoppable && self.pending.iter().any(cancels);
             let limit = self.hook_deadline();
             self.pass_on_warnings();
-            let due = self.hook.as_mut().and_then(|hook| hook.progress.due(hook.began.elapsed()));
+            let usual = self.hook.as_ref().and_then(|hook| self.limit_of(hook.phase));
+            let due = self.hook.as_mut().and_then(|hook| hook.still_runs(usual));
             if let Some(line) = due {
                 self.say(&line);
             }
@@ -421,6 +463,12 @@ impl Keeper {
         self.pending.extend(queued);
         HookEnd { outcome, error }
     }
+}
+
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [rustix::event::PollFd::new(pidfd, PollFlags::IN)];
+    let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1))
 }
 
 /// What is left of the script's process group.

@@ -95,8 +95,12 @@ impl Place {
                     Some(OpenHook { phase: *phase, script: script.clone(), seen, retry: *retry });
             }
             Event::HookEnd { phase, script, outcome, cause, .. } => {
-                self.open_hook = None;
-                if let Ok(script) = script.parse() {
+                // As where its end is put on record in the first place.
+                let again =
+                    self.open_hook.take().is_some_and(|open| open.retry) && *outcome == Outcome::Unknown;
+                if let Ok(script) = script.parse()
+                    && !again
+                {
                     self.calls.note(*phase, &script, *outcome);
                 }
                 if *phase == Phase::PreStart {
