@@ -72,6 +72,7 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
     fs::write(host.scratch().join("tiny.raw"), []).expect("a file can be written");
     e2e::tiny_vm::write_image(&host.scratch().join("tiny.raw"), &Behaviour::Obeys).expect("an image");
     e2e::template::write(&host.scratch().join("busybox.tar.gz"));
+    fs::create_dir_all(host.scratch().join("target/release")).expect("a folder can be made");
     for step in steps {
         if let Some(chore) = step.command.strip_prefix("cargo xtask ") {
             // `test` itself runs check, demo and bench; that it knows them is all that is left to see.
@@ -80,7 +81,8 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
             }
             continue;
         }
-        if step.command.starts_with("export HOOKVISOR_ROOT=") {
+        // The root and the programs are those of the test.
+        if step.command.starts_with("export ") || step.command == "cargo build --release" {
             continue;
         }
         let command = step.command.replace(PLACE, &root);
