@@ -168,15 +168,6 @@ pub fn post_stop(found: &[DropIn], own: Option<&VolumeId>, pre_starts: &[(Script
     order(Phase::PostStop, &drop_ins, own)
 }
 
-/// The scripts that get `post-stop` where the start came to nothing: those whose `pre-start` may have taken something, the
-/// last one first. One that refused has taken nothing, and those behind it were never called. `pre_starts` as for
-/// [`post_stop`].
-#[must_use]
-pub fn undo(pre_starts: &[(Script, Outcome)]) -> Vec<Script> {
-    let took = |(script, outcome): &(Script, Outcome)| (!outcome.is_refusal()).then(|| script.clone());
-    pre_starts.iter().rev().filter_map(took).collect()
-}
-
 /// Finds the file of a drop-in and checks it: a regular file, that nobody but root can change, executable. May hang as long
 /// as what a link leads to does.
 ///
@@ -365,14 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_came_to_nothing_is_undone_by_those_that_took_part() {
+    fn a_drop_in_that_is_gone_is_missed_by_post_stop_where_it_took_part() {
         let script = |text: &str| text.parse::<Script>().unwrap();
         let ran = [
             (script("hooks.d/10-a"), Outcome::Ok),
             (script("hooks.d/20-b"), Outcome::Unknown),
             (script("hooks.d/30-c"), Outcome::Exit(1)),
         ];
-        assert_eq!(texts(&undo(&ran)), ["hooks.d/20-b", "hooks.d/10-a"]);
         // 10-a is gone since; 30-c refused and has nothing to give back.
         let now = [DropIn::new(None, "20-b").unwrap(), DropIn::new(None, "40-d").unwrap()];
         assert_eq!(texts(&post_stop(&now, None, &ran)), ["hooks.d/40-d", "hooks.d/20-b", "hooks.d/10-a"]);
