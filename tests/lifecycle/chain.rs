@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn tests() -> Vec<Test> {
     let own = tests!(
-        each []: layers_around_the_guest, the_second_refuses, the_keeper_is_killed_in_the_middle;
+        each []: layers_around_the_guest, the_second_refuses, a_start_that_is_cut_short,
+            the_keeper_is_killed_in_the_middle;
         once [QEMU]: a_start_that_fails_after_all, the_guests_own_folder_and_what_changes_during_the_run,
             a_drop_in_that_may_not_be_executed, a_drop_in_that_others_may_write_to, a_link_that_dangles
     );
@@ -216,6 +217,47 @@ fn the_guests_own_folder_and_what_changes_during_the_run(host: &Host) {
             &format!("hooks.d/{id}/10-gone post-stop not found"),
         ],
     );
+}
+
+/// In the middle of `pre-start`, by a stop or by the keeper's death: the script that ran may have taken something.
+fn a_start_that_is_cut_short(host: &Host, kind: Kind) {
+    for (outcome, killed) in [("aborted", false), ("unknown", true)] {
+        let guest = host.guest(kind);
+        let (gate, wait_at_gate) = at_gate(host);
+        own(host, &guest, "", "");
+        drop_in(host, "10-a", "", "");
+        drop_in(host, "20-b", "", &format!("[ \"$2\" != pre-start ] || {{ {wait_at_gate}; }}"));
+        let start = guest.spawn("start", &[]);
+        wait_noted(host, "20-b pre-start", 1);
+        if killed {
+            guest.kill(&[guest.keeper()]);
+            fs::write(&gate, "").expect("the gate can be opened");
+            let _ = start.finish();
+            host.hookvisor(["recover"]).ok();
+        } else {
+            guest.stop().ok();
+            start.finish().fails();
+        }
+        guest.wait_run_end();
+        assert_eq!(guest.status(), "stopped");
+        let calls = [
+            "10-a pre-start",
+            "20-b pre-start",
+            "20-b post-stop start-failed",
+            "10-a post-stop start-failed",
+        ];
+        assert_eq!(noted(host), calls);
+        ended(
+            &guest,
+            &[
+                "hooks.d/10-a pre-start ok",
+                &format!("hooks.d/20-b pre-start {outcome}"),
+                "hooks.d/20-b post-stop ok",
+                "hooks.d/10-a post-stop ok",
+            ],
+        );
+        forget_notes(host);
+    }
 }
 
 fn the_keeper_is_killed_in_the_middle(host: &Host, kind: Kind) {
