@@ -1,6 +1,7 @@
 //! The life of a guest, operation by operation: which phases run, in which order, and what is on record about them.
 
 mod admission;
+mod agent;
 mod boot;
 mod call;
 mod chain;
@@ -27,6 +28,7 @@ fn main() -> std::process::ExitCode {
         call::tests(),
         chain::tests(),
         admission::tests(),
+        agent::tests(),
         boot::tests(),
         languages::tests(),
     ];

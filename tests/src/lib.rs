@@ -8,6 +8,7 @@
 pub mod guest;
 pub mod host;
 pub mod journal;
+pub mod linux_vm;
 pub mod output;
 pub mod proc;
 pub mod qmp;

@@ -2,7 +2,7 @@
 
 use crate::guest::Kind;
 use crate::host::Host;
-use crate::journal;
+use crate::{journal, linux_vm};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -21,6 +21,8 @@ pub enum Need {
     Journald,
     /// Network bridges in the kernel.
     Bridge,
+    /// A Linux kernel for a guest.
+    GuestKernel,
     /// The memory controller in the unified cgroup hierarchy.
     CgroupV2Memory,
 }
@@ -29,6 +31,8 @@ pub enum Need {
 pub const QEMU: Need = Need::Program("qemu-system-x86_64", "qemu-system-x86");
 /// What every test of a container needs.
 pub const LXC: Need = Need::Program("lxc-start", "lxc");
+/// The agent that runs in a Linux guest.
+pub const QEMU_GA: Need = Need::Program("qemu-ga", "qemu-guest-agent");
 /// What the container's template is made of.
 pub const BUSYBOX: Need = Need::Program("busybox", "busybox-static");
 
@@ -51,6 +55,7 @@ impl Need {
                 let made = ip(&["link", "add", &probe, "type", "bridge"]);
                 made && ip(&["link", "del", &probe])
             }
+            Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
         };
@@ -59,6 +64,10 @@ impl Need {
             Self::Program(name, package) => format!("needs {name} (Debian package {package})"),
             Self::Journald => "needs systemd-journald (Debian package systemd)".to_owned(),
             Self::Bridge => "needs network bridges in the kernel".to_owned(),
+            Self::GuestKernel => {
+                "needs a kernel for a guest (`cargo xtask test` gets Debian's linux-image-cloud-amd64)"
+                    .to_owned()
+            }
             Self::CgroupV2Memory => "needs the memory controller of cgroup v2".to_owned(),
         })
     }

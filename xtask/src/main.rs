@@ -2,6 +2,7 @@
 
 mod check;
 mod guests;
+mod linux;
 mod packages;
 mod policy;
 mod run;

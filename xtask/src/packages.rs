@@ -13,6 +13,7 @@ struct Need {
 const RUN: &[Need] = &[
     Need { program: "qemu-system-x86_64", packages: &["qemu-system-x86"] },
     Need { program: "qemu-img", packages: &["qemu-utils"] },
+    Need { program: "qemu-ga", packages: &["qemu-guest-agent"] },
     Need { program: "lxc-start", packages: &["lxc"] },
     Need { program: "busybox", packages: &["busybox-static"] },
     Need { program: "journalctl", packages: &["systemd"] },

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
 
 use crate::run::{cargo, root, show, show_within, target};
-use crate::{check, packages, run};
+use crate::{check, linux, packages, run};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,10 +61,11 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     if filter.is_none() {
         tally.step("check", check::run_all());
     }
-    match packages::install() {
-        Ok(()) => {}
+    for result in [packages::install(), linux::fetch()] {
         // The tests that need what is missing say so themselves.
-        Err(message) => eprintln!("{message}"),
+        if let Err(message) = result {
+            eprintln!("{message}");
+        }
     }
     let built = show(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]));
     if built.is_ok() {
