@@ -1,7 +1,7 @@
 //! The guest agent: a real one in a Linux guest, and none where one was promised.
 
 use e2e::linux_vm::{LinuxGuest, SHUTDOWN};
-use e2e::output::Output;
+use e2e::output::{Output, Running};
 use e2e::suite::{BUSYBOX, Need, QEMU, QEMU_GA, Test};
 use e2e::{Behaviour, Host, tests, wait};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once [QEMU, QEMU_GA, BUSYBOX, Need::GuestKernel]: an_agent_in_a_guest_answers_and_shuts_it_down,
-            an_agent_that_ended_and_came_back_is_found_again;
+            an_agent_that_ended_and_came_back_is_found_again, a_reboot_and_a_shutdown_from_within_go_through_it;
         once [QEMU]: an_agent_that_does_not_run_is_told_of, one_that_is_not_configured_is_told_of
     )
 }
@@ -65,6 +65,14 @@ fn an_agent_in_a_guest_answers_and_shuts_it_down(host: &Host) {
     // More than a socket's buffer, and more than the channel takes at once.
     let long = exec(&["/bin/head", "-c", "400000", "/long"]);
     assert_eq!(long["out-data"].as_str().map(str::len), Some(400_000));
+    let piped = r#"printf 'from outside' | qm guest exec "$0" --pass-stdin 1 -- /bin/cat"#;
+    assert_eq!(answer(host.run("sh", ["-c", piped, &id]))["out-data"], "from outside");
+    // The channel takes one client at a time: the others wait for their turn.
+    let clients: Vec<Running> =
+        (0..6).map(|_| host.spawn("qm", ["guest", "cmd", &id, "get-osinfo"])).collect();
+    for client in clients {
+        assert_eq!(answer(client.finish())["id"], "hookvisor-test");
+    }
     host.qm(["guest", "exec", &id, "--", "/bin/nothing"]).fails().complains("Agent error: ");
 
     let output = guest.shutdown(&["--timeout", "50"]).ok();
@@ -95,6 +103,20 @@ fn an_agent_that_ended_and_came_back_is_found_again(host: &Host) {
     guest.shutdown(&["--timeout", "50"]).ok();
     guest.lived("pre-start post-start pre-stop pre-stop post-stop");
     assert_eq!(guest.notes()[4].stop_cause, "shutdown");
+}
+
+fn a_reboot_and_a_shutdown_from_within_go_through_it(host: &Host) {
+    let linux = started(host);
+    let (guest, id) = (&linux.guest, linux.guest.id());
+    guest.command("reboot", &["--timeout", "50"]).ok();
+    let booted = "pre-start post-start pre-stop post-stop pre-start post-start";
+    wait::until("post-start to find the agent again", || (guest.recorded() == booted).then_some(()));
+    agent(host, &id, &["shutdown"]).ok();
+    guest.wait_status("stopped");
+    guest.lived(&format!("{booted} post-stop"));
+    let causes =
+        guest.notes().into_iter().filter(|note| note.phase == "post-stop").map(|note| note.stop_cause);
+    assert_eq!(causes.collect::<Vec<_>>(), ["reboot", "guest-poweroff"]);
 }
 
 fn an_agent_that_does_not_run_is_told_of(host: &Host) {
