@@ -2,6 +2,7 @@
 
 use e2e::suite::{QEMU, Test};
 use e2e::{Behaviour, Guest, Host, Kind, tests, wait};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +92,7 @@ fn during_pre_start_the_guest_is_never_launched(host: &Host, kind: Kind) {
     let guest = host.guest(kind);
     let gate = gate(host, &guest, "pre-start");
     let start = guest.spawn("start", &[]);
-    guest.wait_noted("pre-start", 1);
+    in_the_middle(&guest, "pre-start");
     guest.kill(&[guest.keeper()]);
     start.finish().fails();
     recover_with(host, &guest, gate);
@@ -105,7 +106,7 @@ fn during_post_start_the_guest_lives_on(host: &Host, kind: Kind) {
     let guest = host.guest(kind);
     let gate = gate(host, &guest, "post-start");
     let start = guest.spawn("start", &[]);
-    guest.wait_noted("post-start", 1);
+    in_the_middle(&guest, "post-start");
     guest.kill(&[guest.keeper()]);
     let _ = start.finish();
     recover_with(host, &guest, gate);
@@ -119,7 +120,7 @@ fn during_pre_stop_the_stop_is_carried_on(host: &Host, kind: Kind) {
     guest.start().ok();
     let gate = gate(host, &guest, "pre-stop");
     let stop = guest.spawn("stop", &[]);
-    guest.wait_noted("pre-stop", 1);
+    in_the_middle(&guest, "pre-stop");
     guest.kill(&[guest.keeper()]);
     let _ = stop.finish();
     recover_with(host, &guest, gate);
@@ -133,7 +134,7 @@ fn during_post_stop_it_is_not_repeated(host: &Host, kind: Kind) {
     guest.start().ok();
     let gate = gate(host, &guest, "post-stop");
     let stop = guest.spawn("stop", &[]);
-    guest.wait_noted("post-stop", 1);
+    in_the_middle(&guest, "post-stop");
     guest.kill(&[guest.keeper()]);
     let _ = stop.finish();
     recover_with(host, &guest, gate);
@@ -155,7 +156,7 @@ fn lines_printed_while_nobody_listens_are_kept(host: &Host, kind: Kind) {
         &format!("{}; echo alone; touch '{}'; {}", wait_for(&killed), printed.display(), wait_for(&gate)),
     );
     let stop = guest.spawn("stop", &[]);
-    guest.wait_noted("pre-stop", 1);
+    in_the_middle(&guest, "pre-stop");
     guest.kill(&[guest.keeper()]);
     let _ = stop.finish();
     open(killed);
@@ -166,6 +167,20 @@ fn lines_printed_while_nobody_listens_are_kept(host: &Host, kind: Kind) {
     let pre_stop = phases.iter().find(|record| record.phase == "pre-stop").expect("pre-stop is on record");
     assert!(pre_stop.stdout.contains(&b"alone".to_vec()), "{pre_stop:?}");
     guest.lived("pre-start post-start pre-stop:unknown post-stop");
+}
+
+/// Waits until a hook waits at its gate and what it had printed is on record: a keeper that is killed between reading a line
+/// and recording it takes the line along, as the book says.
+#[track_caller]
+fn in_the_middle(guest: &Guest, phase: &str) {
+    guest.wait_noted(phase, 1);
+    wait::until(&format!("what {phase} printed to be on record"), || {
+        let recorded = |stream: &str| {
+            let output = |event: &Value| event["event"] == "output" && event["phase"] == phase;
+            guest.events().iter().any(|event| output(event) && event["stream"] == stream)
+        };
+        (recorded("stdout") && recorded("stderr")).then_some(())
+    });
 }
 
 /// Recovers, and opens the hook's gate once the new keeper has taken over.

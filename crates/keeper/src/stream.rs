@@ -98,11 +98,12 @@ impl Piped {
     }
 
     fn take(&mut self, bytes: &[u8], sinks: &mut Sinks<'_>) {
-        sinks.tasks.show(bytes, sinks.clients);
         let Self { phase, script, stream, splitter, keep, budget, .. } = self;
         let mut each =
             |record: Record<'_>| pass(record, (*phase, script, *stream), keep.as_mut(), budget, sinks);
         splitter.push(bytes, &mut each);
+        // The record first: a keeper that is killed here has shown less than it recorded.
+        sinks.tasks.show(bytes, sinks.clients);
     }
 
     fn last_line(&mut self, sinks: &mut Sinks<'_>) {
