@@ -80,7 +80,8 @@ fn linger(mut lingering: Vec<Piped>, journal: &mut Journal, scene: &Scene) {
         lingering.retain(|piped| !piped.is_closed());
         let pause = journal.pause();
         let open = lingering.iter().filter(|_| pause.is_none());
-        let sources: Vec<_> = open.map(|piped| (piped.fd(), PollFlags::IN)).collect();
+        let mut sources: Vec<_> = open.map(|piped| (piped.fd(), PollFlags::IN)).collect();
+        sources.extend(journal.pending_fd().map(|fd| (fd, PollFlags::OUT)));
         if !lingering.is_empty() {
             crate::turn::wait(&sources, journal.retry_in().into_iter().chain(pause).min());
         }
