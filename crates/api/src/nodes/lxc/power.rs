@@ -35,7 +35,9 @@ fn start(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     root_only(context, params, &["skiplock"])?;
     let vmid = params.vmid();
     context.read(KIND, vmid)?;
-    if lifecycle::is_running(context, vmid) {
+    let state = lifecycle::state(context, vmid);
+    // One that is being stopped is waited for, or the start queued, where a hookscript asks.
+    if state.running.is_some() && !matches!(state.stage.as_str(), "pre-stop" | "stop") {
         return Err(Refusal::AlreadyRunning { kind: KIND, vmid }.into());
     }
     lifecycle::start(context, KIND, vmid, params.flag("skiplock", false), None)
