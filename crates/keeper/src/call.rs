@@ -1,5 +1,6 @@
 //! Which hookscripts a phase calls, and the call itself up to the fork.
 
+use crate::adopt::run_folder;
 use crate::environment::{Told, environment};
 use crate::keeper::Keeper;
 use hooks::conf::HooksConf;
@@ -84,6 +85,21 @@ impl Keeper {
         Outputs::at(&self.layout.run_guest(self.vmid), &format!("{phase}.{number}"))
     }
 
+    /// Makes them. Where that cannot be done a start is refused; any other phase goes without a successor's finding them.
+    fn make_outputs(&self, phase: Phase, number: u32) -> std::io::Result<Outputs> {
+        let outputs = self.outputs(phase, number);
+        // The folder may be gone with all of `/run`.
+        let made = outputs.make().or_else(|_| {
+            run_folder(&self.layout, self.vmid)?;
+            outputs.make()
+        });
+        match made {
+            Err(error) if phase == Phase::PreStart => Err(error),
+            Err(_) => Outputs::nameless(),
+            Ok(()) => Ok(outputs),
+        }
+    }
+
     /// Forks the child that becomes the script.
     fn call(
         &mut self,
@@ -97,8 +113,7 @@ impl Keeper {
         let number = self.calls.entry(phase).or_default();
         *number += 1;
         let number = *number;
-        let outputs = self.outputs(phase, number);
-        outputs.make()?;
+        let outputs = self.make_outputs(phase, number)?;
         let env = environment(&Told {
             layout: &self.layout,
             node: &self.node,

@@ -3,7 +3,7 @@
 use crate::adopt::{boot, links, listen, run_folder};
 use crate::clients::Clients;
 use crate::host::facts;
-use crate::keeper::{Keeper, begin_records, program};
+use crate::keeper::{Keeper, begin_records, program, told};
 use crate::orphans;
 use crate::protocol::{Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
@@ -99,7 +99,7 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
         clients.reply(client, &Reply::Refused { why });
         clients.drain(LAST_WORDS);
     };
-    let opened = ConfigStore::open(layout.clone()).map_err(|error| error.to_string());
+    let opened = ConfigStore::open(layout.clone()).map_err(|error| told(&error));
     let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
     let store = match opened {
         Ok(store) => store,
@@ -160,14 +160,14 @@ fn begin_run(
     reason: StartReason,
     user: &UserId,
 ) -> Result<Run, String> {
-    let config = store.read(kind, vmid).map_err(|error| error.to_string())?;
+    let config = store.read(kind, vmid).map_err(|error| told(&error))?;
     admit_start(kind, vmid, &facts(&config, skiplock)).map_err(|denied| denied.to_string())?;
     let hookscript = config.main.hookscript().ok().flatten();
     // What cannot be listed is told, and refuses the start, in `pre-start`.
     let drop_ins = hooks::chain::find(layout, vmid).map_or(true, |found| !found.drop_ins.is_empty());
     let has_hooks = hookscript.is_some() || drop_ins;
     let name = config.main.get("name").or_else(|| config.main.get("hostname")).unwrap_or_default().to_owned();
-    let unrecorded = |error: std::io::Error| format!("cannot record the run: {error}");
+    let unrecorded = |error: std::io::Error| format!("cannot record the run: {}", told(&error));
     let boot = boot(layout).map_err(unrecorded)?;
     run_folder(layout, vmid)
         .map_err(|error| format!("cannot make '{}': {error}", layout.run_guest(vmid).display()))?;
@@ -204,7 +204,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     let path = layout.ledger(vmid);
     let contents = match record::ledger::read_without_output(&path) {
         Ok(contents) => contents,
-        Err(error) => return refuse(clients, error.to_string()),
+        Err(error) => return refuse(clients, told(&error)),
     };
     let events: Vec<Event> = contents.events.into_iter().map(|stamped| stamped.event).collect();
     let left_open = open_outputs(layout, vmid, &events);
@@ -228,10 +228,10 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
         clients.drain(LAST_WORDS);
         return Err(());
     };
-    let opened = ConfigStore::open(layout.clone()).map_err(|error| error.to_string());
+    let opened = ConfigStore::open(layout.clone()).map_err(|error| told(&error));
     let made = opened.and_then(|store| {
-        let ledger = Ledger::open(&path).map_err(|error| error.to_string())?;
-        let boot = boot(layout).map_err(|error| error.to_string())?;
+        let ledger = Ledger::open(&path).map_err(|error| told(&error))?;
+        let boot = boot(layout).map_err(|error| told(&error))?;
         Ok((store, Run { id, ledger, name, hookscript, has_hooks: true, boot }))
     });
     let (store, run) = match made {
@@ -300,15 +300,12 @@ impl Begun<'_> {
         let at = (self.layout, &self.node);
         let action = format!("{}start", kind.task_prefix());
         if let Some(upid) = task {
-            return self
-                .tasks
-                .adopt(self.layout, upid, Purpose::Start, client)
-                .map_err(|error| error.to_string());
+            return self.tasks.adopt(self.layout, upid, Purpose::Start, client).map_err(|error| told(&error));
         }
         let upid = self
             .tasks
             .begin(at, (&action, &vmid.to_string()), user, Purpose::Start, Some(client), &mut self.clients)
-            .map_err(|error| format!("cannot make a task: {error}"))?;
+            .map_err(|error| format!("cannot make a task: {}", told(&error)))?;
         begin_records(&mut self.journal, kind, vmid, "start", &upid);
         Ok(upid)
     }
@@ -417,6 +414,8 @@ impl Keeper {
     /// The run is over.
     fn over(&mut self, cause: Option<StopCause>) {
         self.stage = "over";
+        // Whoever hears of the end finds the record put away.
+        self.clients.hold();
         self.recovered();
         if cause != Some(StopCause::Reboot) {
             // It joined a stop that was under way, so the guest stays down.

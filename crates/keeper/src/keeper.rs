@@ -167,7 +167,7 @@ impl Keeper {
         let upid = self
             .tasks
             .begin(at, (&kind, &self.vmid.to_string()), user, purpose, client, &mut self.clients)
-            .map_err(|error| format!("cannot make a task: {error}"))?;
+            .map_err(|error| format!("cannot make a task: {}", told(&error)))?;
         begin_records(&mut self.journal, self.kind, self.vmid, action, &upid);
         self.note(&Event::TaskBegin { upid: upid.clone() });
         Ok(upid)
@@ -259,6 +259,20 @@ impl Keeper {
             },
         }
     }
+}
+
+/// An error with what it comes of, on one line.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
 }
 
 /// Whose words a record of the journal is in.

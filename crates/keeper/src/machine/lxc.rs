@@ -1,4 +1,5 @@
 use super::{End, Gone, Ground, Hypervisor, Machine};
+use crate::keeper::told;
 use crate::protocol::MachineAction;
 use crate::stream::Piped;
 use config::GuestConfig;
@@ -113,7 +114,7 @@ impl Container {
 
 impl Machine for Container {
     fn launch(&mut self, ground: &Ground<'_>, config: &GuestConfig) -> Result<(), String> {
-        let text = |error: &dyn std::error::Error| with_sources(error);
+        let text = |error: &dyn std::error::Error| told(error);
         let tools = Tools::find().map_err(|error| text(&error))?;
         let storages = Storages::load(ground.store).map_err(|error| text(&error))?;
         storages.activate_volumes(&super::used_volumes(config)).map_err(|error| text(&error))?;
@@ -277,8 +278,7 @@ impl Machine for Container {
     fn release(&mut self, ground: &Ground<'_>) {
         let names = Names::new(ground.layout, ground.vmid);
         let cleared = Cgroups::probe().map_err(|error| error.to_string());
-        let cleared =
-            cleared.and_then(|groups| groups.remove(&names, CLEAR).map_err(|error| with_sources(&error)));
+        let cleared = cleared.and_then(|groups| groups.remove(&names, CLEAR).map_err(|error| told(&error)));
         if let Err(error) = cleared {
             self.words.push(format!("warning: {error}"));
         }
@@ -333,18 +333,4 @@ impl Machine for Container {
 
 fn outputs(layout: &Layout, vmid: Vmid) -> Outputs {
     Outputs::at(&layout.run_guest(vmid), "lxc")
-}
-
-/// An error with what it comes of, on one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = error.source();
-    }
-    text
 }
