@@ -6,6 +6,7 @@ mod boot;
 mod call;
 mod chain;
 mod failed_start;
+mod from_inside;
 mod guest_ends;
 mod languages;
 mod output;
@@ -27,6 +28,7 @@ fn main() -> std::process::ExitCode {
         output::tests(),
         call::tests(),
         chain::tests(),
+        from_inside::tests(),
         admission::tests(),
         agent::tests(),
         boot::tests(),

@@ -121,6 +121,7 @@ impl Keeper {
             kind: self.kind,
             name: &self.name,
             run: &self.run,
+            callers: &self.callers,
             reason: self.reason,
             cause,
             user: &self.user,

@@ -1,5 +1,6 @@
 //! The other side of the control socket: what commands and the server ask of keepers.
 
+use crate::callers;
 use crate::conversation::{Answer, Patience, connect, converse};
 use crate::protocol::{GuestState, Request, RunningGuest, StartRequest};
 use model::{Event, Layout, Upid, Vmid};
@@ -88,8 +89,9 @@ pub type Out<'a> = &'a mut dyn FnMut(&[u8]);
 ///
 /// # Errors
 /// Where no keeper could be born or it went away. A start that fails is an `Err` in the task's status.
-pub fn start(layout: &Layout, request: StartRequest, out: Out<'_>) -> Result<TaskResult, ClientError> {
+pub fn start(layout: &Layout, mut request: StartRequest, out: Out<'_>) -> Result<TaskResult, ClientError> {
     let vmid = request.vmid;
+    callers::sign(&mut request);
     let request = Request::Start(request);
     loop {
         let stream = match connect(layout, vmid, Patience::Wait, out)? {

@@ -1,7 +1,8 @@
 //! One request to a keeper, and what it says to it.
 
+use crate::callers;
 use crate::client::{ClientError, Out, TaskResult};
-use crate::protocol::{GuestState, Hello, PROTO, Reply, Request, send};
+use crate::protocol::{Asked, GuestState, Hello, PROTO, Reply, Request, send};
 use model::{Layout, Vmid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
@@ -94,7 +95,8 @@ pub(crate) fn converse(
     if hello.min_proto > PROTO || hello.proto < PROTO {
         return Err(ClientError::Version { vmid, version: hello.version });
     }
-    if send(&mut stream, request).is_err() {
+    let asked = Asked { callers: callers::of_this_process(), request: request.clone() };
+    if send(&mut stream, &asked).is_err() {
         return Ok(Answer::Over);
     }
     let (mut upid, mut busy, mut answered) = (None, false, false);

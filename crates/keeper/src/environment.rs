@@ -1,5 +1,6 @@
 //! The environment of a hookscript: built, not inherited (docs/design.md, "The phases").
 
+use crate::callers;
 use model::{GuestKind, Layout, NodeName, Phase, RunId, StartReason, StopCause, UserId, Vmid};
 use std::ffi::{OsStr, OsString};
 
@@ -14,6 +15,8 @@ pub(crate) struct Told<'a> {
     pub(crate) kind: GuestKind,
     pub(crate) name: &'a str,
     pub(crate) run: &'a RunId,
+    /// The runs whose hookscripts asked for what this phase belongs to.
+    pub(crate) callers: &'a [RunId],
     pub(crate) reason: StartReason,
     pub(crate) cause: Option<StopCause>,
     pub(crate) user: &'a UserId,
@@ -55,6 +58,7 @@ pub(crate) fn environment(told: &Told<'_>) -> Vec<(OsString, OsString)> {
     }
     set("HOOKVISOR_USER", told.user.as_str().as_ref());
     set("HOOKVISOR_ATTEMPT", told.attempt.to_string().as_ref());
+    set(callers::VARIABLE, callers::told(told.callers, told.run).as_ref());
     if !told.layout.is_host() {
         set("HOOKVISOR_ROOT", told.layout.root().as_os_str());
     }

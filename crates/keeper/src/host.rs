@@ -41,6 +41,10 @@ impl Host for Keeper {
         Ok(written.map_err(|error| Unrecorded(error.to_string())))
     }
 
+    fn delay(&mut self) -> Result<Result<(), String>, Infallible> {
+        Ok(self.wait_out_delay())
+    }
+
     fn scripts(
         &mut self,
         phase: Phase,
@@ -136,6 +140,7 @@ impl Host for Keeper {
 
     fn wait(&mut self) -> Result<Happening, Infallible> {
         self.stage = "running";
+        self.callers.clear();
         self.refuse_waiting();
         self.recovered();
         loop {

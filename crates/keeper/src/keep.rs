@@ -5,7 +5,7 @@ use crate::clients::Clients;
 use crate::host::facts;
 use crate::keeper::{Keeper, begin_records, program, told};
 use crate::orphans;
-use crate::protocol::{Hello, Reply, Request, StartRequest, line};
+use crate::protocol::{Asked, Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
 use lifecycle::{admit_start, live, resume};
 use model::{Event, GuestKind, Layout, RunId, StartReason, StopCause, Upid, UserId, Vmid};
@@ -30,7 +30,7 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
     let _ = first.write_all(&line(&Hello::own()));
     let _ = first.set_read_timeout(Some(Duration::from_secs(30)));
-    let Some(request) = read_request(&first) else { return 1 };
+    let Some(asked) = read_request(&first) else { return 1 };
     let lock = match run_lock(&layout, vmid) {
         Ok(Some(lock)) => lock,
         // Another keeper came first: the end of this connection sends the client there.
@@ -44,10 +44,10 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
         }
     };
     let over = if layout.ledger(vmid).exists() {
-        recover(&layout, vmid, first, request)
+        recover(&layout, vmid, first, asked)
     } else {
-        match request {
-            Request::Start(request) => start(&layout, first, request),
+        match asked.request {
+            Request::Start(request) => start(&layout, first, request, asked.callers),
             _ => Ok(None),
         }
     };
@@ -60,7 +60,7 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
     }
 }
 
-fn read_request(first: &UnixStream) -> Option<Request> {
+fn read_request(first: &UnixStream) -> Option<Asked> {
     let mut text = String::new();
     BufReader::new(first.try_clone().ok()?).read_line(&mut text).ok()?;
     serde_json::from_str(&text).ok()
@@ -91,8 +91,14 @@ fn run_lock(layout: &Layout, vmid: Vmid) -> Result<Option<File>, String> {
 }
 
 /// Admits a start, puts the run on record and lives it.
-fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Option<Keeper>, ()> {
-    let StartRequest { kind, vmid, user, reason, skiplock, timeout, task, hook_limit } = request;
+fn start(
+    layout: &Layout,
+    first: UnixStream,
+    request: StartRequest,
+    callers: Vec<RunId>,
+) -> Result<Option<Keeper>, ()> {
+    let StartRequest { kind, vmid, user, reason, skiplock, timeout, task, hook_limit, after_failure } =
+        request;
     let mut clients = Clients::default();
     let client = clients.take_in(first);
     let refuse = |clients: &mut Clients, why: String| {
@@ -123,6 +129,8 @@ fn start(layout: &Layout, first: UnixStream, request: StartRequest) -> Result<Op
             keeper.skiplock = skiplock;
             keeper.start_limit = timeout;
             keeper.hook_limit = hook_limit.map(Duration::from_secs);
+            keeper.after_failure = after_failure;
+            keeper.callers = callers;
             keeper.note(&Event::Keeper {
                 process: process::current(),
                 host: keeper.boot.clone(),
@@ -193,7 +201,7 @@ fn begin_run(
 }
 
 /// Goes on with the run whose record is there.
-fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> Result<Option<Keeper>, ()> {
+fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Result<Option<Keeper>, ()> {
     let mut clients = Clients::default();
     let client = clients.take_in(first);
     let refuse = |mut clients: Clients, why: String| {
@@ -217,10 +225,10 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     let Some((id, kind, name, reason, user, hookscript)) = begin else {
         // Its writing was cut short by the keeper's death, so nothing was done: there is nothing to go on with.
         let _ = std::fs::rename(&path, path.with_extension("jsonl.torn"));
-        if let Request::Start(request) = request {
+        if let Request::Start(request) = asked.request {
             let stream = clients.take_first();
             return match stream {
-                Some(stream) => start(layout, stream, request),
+                Some(stream) => start(layout, stream, request, asked.callers),
                 None => Err(()),
             };
         }
@@ -262,7 +270,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, request: Request) -> 
     );
     keeper.journal.send(said);
     // What the client asked for is served on the way.
-    keeper.asked_first(client, request);
+    keeper.asked_first(client, asked);
     let alive = |process: model::ProcessId, seen: Option<&model::Boot>| {
         seen.is_none_or(|seen| seen.kernel == boot.kernel) && process::alive(process)
     };
@@ -347,6 +355,9 @@ impl Begun<'_> {
             start_limit: None,
             hook_limit: None,
             recovery_limit: None,
+            after_failure: false,
+            delayed_until: None,
+            callers: Vec::new(),
             stop_deadline: None,
             ledger: run.ledger,
             journal: self.journal,
@@ -417,14 +428,20 @@ impl Keeper {
         // Whoever hears of the end finds the record put away.
         self.clients.hold();
         self.recovered();
+        if self.stop_deadline.is_some() {
+            // Nothing is started again on a host that goes down.
+            self.next_start = None;
+            let down = Err("the host goes down".to_owned());
+            self.end_tasks(Purpose::NextStart, &down);
+            return self.end_tasks(Purpose::Reboot, &down);
+        }
+        if let Some(next) = &mut self.next_start {
+            next.after_failure = cause == Some(StopCause::StartFailed);
+        }
         if cause != Some(StopCause::Reboot) {
             // It joined a stop that was under way, so the guest stays down.
             let why = format!("VM {} not running", self.vmid);
             return self.end_tasks(Purpose::Reboot, &Err(why));
-        }
-        if self.stop_deadline.is_some() {
-            // Nothing is started again on a host that goes down.
-            return self.end_tasks(Purpose::Reboot, &Err("the host goes down".to_owned()));
         }
         if self.kind == GuestKind::Qemu {
             // As at Proxmox VE the start is another task; a container's is carried out in this one.

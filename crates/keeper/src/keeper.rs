@@ -41,6 +41,12 @@ pub(crate) struct Keeper {
     pub(crate) hook_limit: Option<Duration>,
     /// The same for each hookscript of what a dead keeper left.
     pub(crate) recovery_limit: Option<Duration>,
+    /// Whether the `post-stop` of a start that failed asked for this one.
+    pub(crate) after_failure: bool,
+    /// When a start that is delayed begins.
+    pub(crate) delayed_until: Option<Instant>,
+    /// The runs whose hookscripts asked for what goes on.
+    pub(crate) callers: Vec<RunId>,
     /// When all phases of a stop must be over, where the host goes down.
     pub(crate) stop_deadline: Option<Instant>,
 
@@ -193,8 +199,8 @@ impl Keeper {
     }
 
     /// Serves the request that bore a keeper which found a run to go on with.
-    pub(crate) fn asked_first(&mut self, client: ClientId, request: crate::protocol::Request) {
-        match request {
+    pub(crate) fn asked_first(&mut self, client: ClientId, asked: crate::protocol::Asked) {
+        match asked.request {
             crate::protocol::Request::Recover { hook_limit } => {
                 self.recovery_limit = hook_limit.map(Duration::from_secs);
                 self.recovering = Some(client);
@@ -204,7 +210,7 @@ impl Keeper {
                 self.clients.reply(client, &Reply::Busy { what: String::new() });
                 self.waiting.push((client, request));
             }
-            other => self.serve(client, None, other),
+            request => self.serve(client, None, crate::protocol::Asked { request, ..asked }),
         }
     }
 

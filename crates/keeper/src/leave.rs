@@ -42,7 +42,8 @@ impl Keeper {
         clients.let_go();
         if let Some(mut next) = next {
             journal.flush();
-            let (task, client) = tasks.hand_over(Purpose::Reboot).unzip();
+            let handed = tasks.hand_over(Purpose::Reboot).or_else(|| tasks.hand_over(Purpose::NextStart));
+            let (task, client) = handed.unzip();
             let client = client.flatten();
             // Others that asked for the same reboot have had theirs.
             tasks.end(Purpose::Reboot, &Ok(()), &mut clients);
@@ -54,12 +55,10 @@ impl Keeper {
             };
             // The keeper that is born lives by itself; here its start is only watched.
             let result = crate::client::start(&layout, next, &mut relay);
-            let error = match result {
-                Ok(result) => result.status.err(),
-                Err(error) => Some(error.to_string()),
-            };
+            let result = result.map_err(|error| error.to_string()).and_then(|result| result.status);
+            tasks.end(Purpose::NextStart, &result, &mut clients);
             if let Some(client) = client {
-                clients.reply(client, &Reply::Done { error });
+                clients.reply(client, &Reply::Done { error: result.err() });
             }
         }
         clients.drain(LAST_WORDS);

@@ -6,8 +6,10 @@
 
 mod adopt;
 mod call;
+mod callers;
 mod clients;
 mod conversation;
+mod delay;
 mod environment;
 mod hook;
 mod host;

@@ -4,7 +4,7 @@
 //! final. `status`, `stop` and `abort` keep their form for ever, so that any version can stop a guest
 //! that any other one keeps.
 
-use model::{GuestKind, Phase, StartReason, Text, Upid, UserId, Vmid};
+use model::{GuestKind, Phase, RunId, StartReason, Text, Upid, UserId, Vmid};
 use serde::{Deserialize, Serialize};
 use std::os::unix::net::UnixStream;
 
@@ -51,14 +51,38 @@ pub struct StartRequest {
     /// How long each hookscript of the start may run that says nothing itself, in seconds; none for no limit.
     #[serde(default)]
     pub hook_limit: Option<u64>,
+    /// Whether the `post-stop` of a start that failed asks.
+    #[serde(default)]
+    pub after_failure: bool,
 }
 
 impl StartRequest {
     /// A start that somebody asks for, with nothing out of the ordinary.
     #[must_use]
     pub fn new(kind: GuestKind, vmid: Vmid, user: UserId, reason: StartReason) -> Self {
-        Self { kind, vmid, user, reason, skiplock: false, timeout: None, task: None, hook_limit: None }
+        Self {
+            kind,
+            vmid,
+            user,
+            reason,
+            skiplock: false,
+            timeout: None,
+            task: None,
+            hook_limit: None,
+            after_failure: false,
+        }
     }
+}
+
+/// A request as it is on the socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// The runs whose hookscripts it comes of, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) callers: Vec<RunId>,
+    /// What is asked.
+    #[serde(flatten)]
+    pub(crate) request: Request,
 }
 
 /// What can be asked of a keeper.
@@ -124,6 +148,13 @@ pub enum Request {
     },
     /// Abort the hookscript that runs now.
     Abort,
+}
+
+impl Request {
+    /// Whether it ends the guest.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::Stop { .. } | Self::Shutdown { .. } | Self::Reboot { .. })
+    }
 }
 
 /// What can be done to a guest that runs, without a phase.

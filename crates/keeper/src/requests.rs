@@ -1,11 +1,12 @@
 //! What others ask of a keeper while it goes about its story.
 
+use crate::callers::is_circle;
 use crate::clients::ClientId;
 use crate::keeper::Keeper;
-use crate::protocol::{MachineAction, Reply, Request, StartRequest};
+use crate::protocol::{Asked, MachineAction, Reply, Request, StartRequest};
 use crate::tasks::Purpose;
 use lifecycle::StopRequest;
-use model::{GuestKind, Layout, StopCause, UserId};
+use model::{GuestKind, Layout, RunId, StopCause, Upid, UserId};
 use std::time::{Duration, Instant};
 
 /// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
@@ -19,7 +20,7 @@ impl Keeper {
         for (id, pid) in ids {
             while let Some(text) = self.clients.read(id) {
                 match serde_json::from_str(&text) {
-                    Ok(request) => self.serve(id, pid, request),
+                    Ok(asked) => self.serve(id, pid, asked),
                     Err(error) => {
                         let why = format!("this keeper does not understand the request: {error}");
                         self.clients.reply(id, &Reply::Refused { why });
@@ -29,9 +30,12 @@ impl Keeper {
         }
     }
 
-    pub(crate) fn serve(&mut self, client: ClientId, pid: Option<u32>, request: Request) {
-        let from_hook = pid.is_some_and(|pid| self.is_from_hook(pid));
-        match request {
+    pub(crate) fn serve(&mut self, client: ClientId, pid: Option<u32>, asked: Asked) {
+        let from_hook = self.is_from_hook(pid, &asked.callers);
+        if !from_hook && asked.request.is_stop() {
+            self.callers.extend(asked.callers);
+        }
+        match asked.request {
             Request::Status | Request::Recover { .. } => {
                 let state = self.state();
                 self.clients.reply(client, &Reply::State(state));
@@ -81,9 +85,11 @@ impl Keeper {
         }
     }
 
-    /// Whether a process is the hookscript that runs, or was started by it and is still below it.
-    fn is_from_hook(&self, pid: u32) -> bool {
-        self.hook.as_ref().and_then(|hook| hook.process).is_some_and(|hook| process::descends_from(pid, hook))
+    /// Whether the hookscript that runs waits for who asks: that is the script itself or a process below it, or the
+    /// hookscript of another guest that it started or stopped.
+    fn is_from_hook(&self, pid: Option<u32>, callers: &[RunId]) -> bool {
+        let Some(hook) = self.hook.as_ref().and_then(|hook| hook.process) else { return false };
+        pid.is_some_and(|pid| process::descends_from(pid, hook)) || is_circle(callers, &self.run)
     }
 
     fn start_asked(&mut self, client: ClientId, request: StartRequest, from_hook: bool) {
@@ -93,18 +99,40 @@ impl Keeper {
             return self.clients.reply(client, &Reply::Refused { why });
         }
         match self.stage {
-            "pre-stop" | "stop" | "post-stop" | "over" if from_hook => {
-                let text = format!("the start of {} waits until {} has ended\n", self.vmid, self.stage);
-                self.clients.reply(client, &Reply::Output { text: text.as_bytes().into() });
-                self.clients.reply(client, &Reply::Done { error: None });
-                self.next_start = Some(StartRequest { reason: model::StartReason::Hook, ..request });
-            }
+            "pre-stop" | "stop" | "post-stop" | "over" if from_hook => self.queue_start(client, request),
             "pre-stop" | "stop" | "post-stop" | "over" => {
                 self.clients.reply(client, &Reply::Busy { what: self.in_the_way() });
                 self.waiting.push((client, request));
             }
+            "delayed" => self.hurry_start(client, &request),
+            _ if from_hook && let Some(upid) = self.tasks.of(Purpose::Start) => {
+                self.answer_hook(client, &upid, &format!("the start of {} is under way", self.vmid));
+            }
             _ => self.refuse_start(client, &request),
         }
+    }
+
+    /// A hookscript asks for the next start of its own guest.
+    fn queue_start(&mut self, client: ClientId, request: StartRequest) {
+        let upid = match self.tasks.of(Purpose::NextStart) {
+            Some(upid) => Ok(upid),
+            None => self.begin_task("start", Purpose::NextStart, &request.user, None),
+        };
+        let upid = match upid {
+            Ok(upid) => upid,
+            Err(why) => return self.clients.reply(client, &Reply::Refused { why }),
+        };
+        self.next_start.get_or_insert(StartRequest { reason: model::StartReason::Hook, ..request });
+        let text = format!("the start of {} waits until {} has ended", self.vmid, self.stage);
+        self.answer_hook(client, &upid, &text);
+    }
+
+    /// Tells a hookscript, which must not wait for itself, which task does what it asked for.
+    fn answer_hook(&mut self, client: ClientId, upid: &Upid, text: &str) {
+        let text = format!("{text}: {upid}\n");
+        self.clients.reply(client, &Reply::Task { upid: upid.clone() });
+        self.clients.reply(client, &Reply::Output { text: text.as_bytes().into() });
+        self.clients.reply(client, &Reply::Done { error: None });
     }
 
     fn stop_asked(
@@ -133,12 +161,9 @@ impl Keeper {
         if !from_hook && !waits_for.is_empty() {
             self.clients.reply(client, &Reply::Output { text: waits_for.as_bytes().into() });
         }
-        if from_hook {
-            let upid = stop.task.as_ref().map(ToString::to_string).unwrap_or_default();
-            let text =
-                format!("the {action} of {} waits until {} has ended: {upid}\n", self.vmid, self.stage);
-            self.clients.reply(client, &Reply::Output { text: text.as_bytes().into() });
-            self.clients.reply(client, &Reply::Done { error: None });
+        if from_hook && let Some(upid) = &stop.task {
+            let text = format!("the {action} of {} waits until {} has ended", self.vmid, self.stage);
+            self.answer_hook(client, upid, &text);
             self.queued.push(stop);
             return;
         }

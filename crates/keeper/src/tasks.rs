@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Stop,
     /// A container's end and its next start, in one task.
     Reboot,
+    /// The start that follows this run: what the run prints is not its own.
+    NextStart,
     /// Something at once.
     Other,
 }
@@ -51,7 +53,9 @@ impl Tasks {
             Purpose::Stop | Purpose::Shutdown | Purpose::Reboot => {
                 TaskLog::create_anyway(layout, node, kind, id, user)?.0
             }
-            Purpose::Start | Purpose::Other => TaskLog::create(layout, node, kind, id, user)?,
+            Purpose::Start | Purpose::NextStart | Purpose::Other => {
+                TaskLog::create(layout, node, kind, id, user)?
+            }
         };
         let upid = log.upid().clone();
         if let Some(client) = client {
@@ -88,7 +92,12 @@ impl Tasks {
 
     /// The task that stands for what goes on now: the newest.
     pub(crate) fn newest(&self) -> Option<&Upid> {
-        self.open.last().map(|task| &task.upid)
+        self.open.iter().rev().find(|task| task.purpose != Purpose::NextStart).map(|task| &task.upid)
+    }
+
+    /// The first task of a purpose.
+    pub(crate) fn of(&self, purpose: Purpose) -> Option<Upid> {
+        self.open.iter().find(|task| task.purpose == purpose).map(|task| task.upid.clone())
     }
 
     /// Gives output to the clients of all tasks, as it came.
@@ -102,7 +111,7 @@ impl Tasks {
 
     /// Writes output to the logs of all tasks.
     pub(crate) fn log(&mut self, bytes: &[u8]) {
-        for task in &mut self.open {
+        for task in self.open.iter_mut().filter(|task| task.purpose != Purpose::NextStart) {
             // The task's fate does not hang on its log.
             let _ = task.log.write(bytes);
         }

@@ -12,6 +12,10 @@ pub trait Host {
     /// Appends to the ledger; with `durable` it is on disk on return.
     fn record(&mut self, event: Event, durable: bool) -> Result<Result<(), Unrecorded>, Self::Death>;
 
+    /// Waits until the start may begin: one that follows starts that failed is held back. An error where it was dropped
+    /// meanwhile.
+    fn delay(&mut self) -> Result<Result<(), String>, Self::Death>;
+
     /// The scripts that a phase calls, in their order. `pre_starts` are the calls of `pre-start` in this run. An error
     /// refuses a start; in other phases it is a warning, and what can be called is.
     fn scripts(

@@ -6,6 +6,8 @@ use model::{Event, Phase, StopCause};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The run is on record; nothing has been done.
+    Asked,
+    /// The start begins.
     PreStart,
     /// The start came to nothing before anything ran, for this reason.
     Refused(Option<String>),
@@ -55,7 +57,7 @@ pub struct Life {
 /// # Errors
 /// The keeper's own death, where the host knows such a thing.
 pub fn live<H: Host>(host: &mut H) -> Result<Life, H::Death> {
-    live_on(host, Calls::default(), Stage::PreStart)
+    live_on(host, Calls::default(), Stage::Asked)
 }
 
 /// Lives a guest's life from a place in the story to its end.
@@ -63,6 +65,10 @@ pub(crate) fn live_on<H: Host>(host: &mut H, mut calls: Calls, from: Stage) -> R
     let mut stage = from;
     loop {
         stage = match stage {
+            Stage::Asked => match host.delay()? {
+                Ok(()) => Stage::PreStart,
+                Err(dropped) => Stage::Refused(Some(dropped)),
+            },
             Stage::PreStart => match calls.phase(host, Phase::PreStart, None)? {
                 None => match host.prepare()? {
                     Ok(()) => Stage::Launch { again: false },

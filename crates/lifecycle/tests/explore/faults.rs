@@ -92,6 +92,10 @@ impl Host for Seeded<'_> {
         self.host.record(event, durable)
     }
 
+    fn delay(&mut self) -> Result<Result<(), String>, Died> {
+        self.host.delay()
+    }
+
     fn scripts(
         &mut self,
         phase: Phase,

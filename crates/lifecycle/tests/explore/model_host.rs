@@ -89,6 +89,16 @@ impl Host for ModelHost<'_> {
         Ok(Ok(()))
     }
 
+    fn delay(&mut self) -> Result<Result<(), String>, Died> {
+        self.may_die()?;
+        if self.world.budget.requests > 0 && self.choices.pick(2) == 1 {
+            self.pending = Some(self.asked(true));
+            self.world.say(Truth::StartDropped);
+            return Ok(Err("dropped".to_owned()));
+        }
+        Ok(Ok(()))
+    }
+
     fn scripts(
         &mut self,
         phase: Phase,

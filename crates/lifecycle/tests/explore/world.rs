@@ -33,6 +33,8 @@ pub(crate) enum Truth {
     GuestEnded(StopCause),
     KeeperDied,
     HostCrashed,
+    /// A delayed start was given up.
+    StartDropped,
     StartAnswered(bool),
     StopAnswered(bool),
 }
@@ -227,7 +229,9 @@ impl World {
         );
         let refused = (0..number)
             .any(|outer| self.recorded(Phase::PreStart, outer).iter().any(|end| *end != Outcome::Ok));
-        self.require(pre_start == 1 || self.died() || refused, "pre-start was left out");
+        let dropped = self.count(Truth::StartDropped) > 0;
+        self.require(pre_start == 1 || self.died() || refused || dropped, "pre-start was left out");
+        self.require(pre_start == 0 || !dropped, "pre-start of a start that was dropped");
         self.require(pre_start == 0 || !refused, "pre-start behind one that refused");
         let owed = pre_start == 1
             && self.recorded(Phase::PreStart, number).iter().all(|outcome| !outcome.is_refusal());

@@ -36,8 +36,8 @@ fn start(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let vmid = params.vmid();
     context.read(KIND, vmid)?;
     let state = lifecycle::state(context, vmid);
-    // One that is being stopped is waited for, or the start queued, where a hookscript asks.
-    if state.running.is_some() && !matches!(state.stage.as_str(), "pre-stop" | "stop") {
+    // While a phase goes on its keeper knows better: a hookscript may ask, or the guest is being stopped.
+    if state.running.is_some() && !matches!(state.stage.as_str(), "post-start" | "pre-stop" | "stop") {
         return Err(Refusal::AlreadyRunning { kind: KIND, vmid }.into());
     }
     lifecycle::start(context, KIND, vmid, params.flag("skiplock", false), None)
