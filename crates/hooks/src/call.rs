@@ -53,6 +53,8 @@ pub struct Prepared {
     pub retry: bool,
     /// The SHA-256 of the file in hexadecimal, where it could be read.
     pub sha256: Option<String>,
+    /// The SHA-256 of the guest's configuration, as it is kept.
+    pub config: Option<String>,
     /// What is wrong with it and no reason not to call it.
     pub warnings: Vec<String>,
 }

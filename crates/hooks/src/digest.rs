@@ -18,6 +18,14 @@ pub struct Digest([u8; 32]);
 #[error("'{0}' is no SHA-256: that is 64 hexadecimal digits in lower case")]
 pub struct InvalidDigest(pub String);
 
+impl Digest {
+    /// That of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

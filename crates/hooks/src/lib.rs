@@ -14,6 +14,7 @@ pub mod chain;
 pub mod conf;
 pub mod context;
 pub mod digest;
+pub mod kept;
 mod outputs;
 mod problem;
 pub mod progress;

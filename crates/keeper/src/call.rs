@@ -6,10 +6,11 @@ use crate::keeper::Keeper;
 use hooks::conf::HooksConf;
 use hooks::context::{Context, Earlier, Facts};
 use hooks::settings::{Kill, Settings};
-use hooks::{Call, Outputs, Prepared, Problem, Running, chain, digest};
+use hooks::{Call, Outputs, Prepared, Problem, Running, chain, digest, kept};
 use lifecycle::HookEnd;
-use model::{Event, Outcome, Phase, Script, StopCause, VolumeId};
+use model::{CalledWith, Event, Outcome, Phase, Script, StopCause, Text, VolumeId};
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use storage::Storages;
@@ -133,7 +134,7 @@ impl Keeper {
         let pid =
             self.machine.first_process().filter(|_| self.machine.gone().is_none()).map(|process| process.pid);
         let (keeper, asked) = (&*self, Asked { phase, script, cause, attempt, number, pid });
-        let ledger = &self.ledger;
+        let (ledger, base) = (&self.ledger, env.clone());
         let begin = move |path: &Path, prepared: &Prepared| {
             ledger.append(&Event::HookBegin {
                 phase,
@@ -145,6 +146,10 @@ impl Keeper {
                 tree: prepared.tree,
                 retry: prepared.retry,
                 sha256: prepared.sha256.clone(),
+                with: CalledWith {
+                    config: prepared.config.clone(),
+                    env: texts(base.iter().chain(&prepared.env)),
+                },
             })?;
             // It must not run again after the host loses power.
             if phase == Phase::PostStop { ledger.sync() } else { Ok(()) }
@@ -241,8 +246,12 @@ impl Keeper {
         };
         let limit = conf.limit(&settings, self.vmid).or_else(|| self.limit_of(asked.phase));
         let params = conf.params(&settings, self.vmid);
-        let config = self.store.read(self.kind, self.vmid).ok();
+        let raw = self.store.read_raw(self.kind, self.vmid).ok();
+        let config = raw.as_ref().map(|raw| config::parse(self.kind, self.vmid, raw).0);
         let digest = inspected.map(|inspected| inspected.digest);
+        // What cannot be kept cannot be looked into later, which is no reason not to call the script.
+        let _ = digest.map(|digest| kept::keep_file(&self.layout, digest, path));
+        let kept_config = raw.and_then(|raw| kept::keep(&self.layout, &raw).ok());
         let context = Context::from(&Facts {
             layout: &self.layout,
             node: &self.node,
@@ -277,7 +286,8 @@ impl Keeper {
         let named = |key: &str| format!("HOOKVISOR_PARAM_{}", key.to_uppercase().replace('-', "_"));
         env.extend(params.iter().map(|(key, value)| (named(key).into(), value.into())));
         let (tree, retry) = (settings.kill == Kill::Tree, settings.retry.contains(&asked.phase));
-        Ok(Ok(Prepared { env, limit, tree, retry, sha256, ..prepared }))
+        let config = kept_config.map(|digest| digest.to_string());
+        Ok(Ok(Prepared { env, limit, tree, retry, sha256, config, ..prepared }))
     }
 
     /// What earlier keepers of the run have called.
@@ -300,6 +310,11 @@ impl Keeper {
     pub(crate) fn remember(&mut self, phase: Phase, script: &str, outcome: Outcome, duration: Duration) {
         self.earlier.push(Earlier { phase, script: script.to_owned(), outcome, duration });
     }
+}
+
+/// An environment as it is on record.
+fn texts<'a>(env: impl Iterator<Item = &'a (OsString, OsString)>) -> Vec<(Text, Text)> {
+    env.map(|(key, value)| (key.as_bytes().into(), value.as_bytes().into())).collect()
 }
 
 /// What is asked of one call.

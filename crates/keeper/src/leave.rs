@@ -6,11 +6,15 @@ use crate::keeper::Keeper;
 use crate::protocol::{Reply, StartRequest};
 use crate::stream::{Piped, Sinks};
 use crate::tasks::{Purpose, Tasks};
-use model::StartReason;
+use model::{Layout, StartReason, Vmid};
 use record::Journal;
+use record::history;
 use record::journal::{Entry, IDENTIFIER, Priority, Scene};
 use rustix::event::PollFlags;
 use std::fs::File;
+
+/// How many ended runs of each guest stay on record.
+const KEPT_RUNS: usize = 1000;
 
 impl Keeper {
     /// The second half of a reboot.
@@ -63,8 +67,18 @@ impl Keeper {
         }
         clients.drain(LAST_WORDS);
         drop(clients);
+        forget_old_runs(&layout, vmid);
         linger(lingering, &mut journal, &scene);
         journal.close(LAST_WORDS);
+    }
+}
+
+/// Keeps the history from growing for ever. What cannot be removed now is tried again at the end of the next run.
+fn forget_old_runs(layout: &Layout, vmid: Vmid) {
+    if history::prune(layout, vmid, KEPT_RUNS).is_ok_and(|removed| removed > 0)
+        && let Ok(oldest) = history::oldest(layout)
+    {
+        let _ = hooks::kept::collect(layout, oldest.as_ref());
     }
 }
 

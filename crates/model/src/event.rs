@@ -81,6 +81,9 @@ pub enum Event {
         /// The SHA-256 of the file in hexadecimal, where it could be read.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
+        /// What it is called with, beside its file and its two arguments.
+        #[serde(default, skip_serializing_if = "CalledWith::is_empty")]
+        with: CalledWith,
     },
     /// Some text that a hookscript, or a program run for the guest, wrote.
     Output {
@@ -167,6 +170,23 @@ pub enum Event {
         /// The text.
         text: String,
     },
+}
+
+/// What a hookscript is called with, so that the call can be made again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalledWith {
+    /// The SHA-256 of the guest's configuration file in hexadecimal, by which its text is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(Text, Text)>,
+}
+
+impl CalledWith {
+    fn is_empty(&self) -> bool {
+        self.config.is_none() && self.env.is_empty()
+    }
 }
 
 /// One time that a host was up.

@@ -143,6 +143,15 @@ impl RunId {
     }
 }
 
+impl RunId {
+    /// When the run began, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn millis(&self) -> u64 {
+        // Its parser and its maker see to it that these are digits.
+        u64::from_str_radix(&self.0[..11], 16).unwrap_or(0)
+    }
+}
+
 impl FromStr for RunId {
     type Err = InvalidId;
 

@@ -158,6 +158,12 @@ impl Layout {
         self.state().join("history").join(vmid.to_string())
     }
 
+    /// The folder of what hookscripts were run with: files named by the SHA-256 of what is in them.
+    #[must_use]
+    pub fn kept(&self) -> PathBuf {
+        self.state().join("kept")
+    }
+
     /// The random value that names this boot of the host.
     #[must_use]
     pub fn instance(&self) -> PathBuf {

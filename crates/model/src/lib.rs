@@ -14,7 +14,7 @@ mod stop;
 mod upid;
 mod volume;
 
-pub use event::{Boot, Event, Left, Resource, Stream, Text};
+pub use event::{Boot, CalledWith, Event, Left, Resource, Stream, Text};
 pub use guest::GuestKind;
 pub use ids::{InvalidId, NodeName, RunId, UserId, Vmid};
 pub use layout::Layout;

@@ -204,6 +204,27 @@ pub fn prune(layout: &Layout, vmid: Vmid, keep: usize) -> Result<usize, FileErro
     Ok(old.len())
 }
 
+/// The oldest ended run of all guests that is on record.
+///
+/// # Errors
+/// Where a folder of the history cannot be read.
+pub fn oldest(layout: &Layout) -> Result<Option<RunId>, FileError> {
+    let folder = layout.state().join("history");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FileError::at("read", &folder)(error)),
+    };
+    let mut oldest = None;
+    for entry in entries {
+        let name = entry.map_err(FileError::at("read", &folder))?.file_name();
+        let Some(vmid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        let last = ended(layout, vmid)?.pop().map(|(run, _)| run);
+        oldest = oldest.into_iter().chain(last).min();
+    }
+    Ok(oldest)
+}
+
 /// The ledgers in the history, the last one first: ids of runs sort by time.
 fn ended(layout: &Layout, vmid: Vmid) -> Result<Vec<(RunId, PathBuf)>, FileError> {
     let dir = layout.history(vmid);
@@ -360,6 +381,7 @@ mod tests {
             tree: false,
             retry: false,
             sha256: None,
+            with: model::CalledWith::default(),
         }
     }
 
@@ -434,6 +456,7 @@ mod tests {
         assert_eq!(ids(&all), [4000, 3000, 2000, 1000].map(|millis| RunId::new(millis, 0)));
         assert!(matches!(&all.unreadable[..], [HistoryError::NoBegin(_)]));
         assert_eq!(ids(&runs(&layout, vmid(), 2).unwrap()), [4000, 3000].map(|millis| RunId::new(millis, 0)));
+        assert_eq!(oldest(&layout).unwrap(), Some(RunId::new(0, 0)));
         assert_eq!(prune(&layout, vmid(), 1).unwrap(), 3);
         assert_eq!(ids(&runs(&layout, vmid(), 10).unwrap()), [4000, 3000].map(|m| RunId::new(m, 0)));
     }

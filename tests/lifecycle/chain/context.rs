@@ -5,10 +5,11 @@ use e2e::suite::{QEMU, Test};
 use e2e::{Host, Kind, tests};
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        each []: the_context_is_what_is_so;
+        each []: the_context_is_what_is_so, what_a_script_was_run_with_is_kept;
         once [QEMU]: passwords_are_masked
     )
 }
@@ -102,6 +103,44 @@ fn the_context_is_what_is_so(host: &Host, kind: Kind) {
             assert!(env.lines().any(|own| own == line), "{line} in {env}");
         }
     }
+}
+
+/// Both the script and the configuration have changed since.
+fn what_a_script_was_run_with_is_kept(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let seen = host.scratch().join("env");
+    own(
+        host,
+        &guest,
+        "",
+        &format!("[ $2 = post-start ] && tr '\\0' '\\n' </proc/$$/environ >'{}'\ntrue", seen.display()),
+    );
+    let script = host.at("var/lib/vz/snippets/own");
+    let before = (fs::read(&script).expect("the script"), guest.config().into_bytes());
+    guest.start().ok();
+    guest.stop().ok();
+    fs::write(&script, "#!/bin/sh\n").expect("the script can be changed");
+    guest.set(&["--description", "changed"]);
+    let events = guest.events();
+    let call = |event: &&Value| event["event"] == "hook-begin" && event["phase"] == "post-start";
+    let begin = events.iter().find(call).expect("the call is on record");
+    let kept = |digest: &Value| {
+        let path = host.at("var/lib/hookvisor/kept").join(digest.as_str().expect("a digest"));
+        assert_eq!(fs::metadata(&path).expect("it is kept").permissions().mode() & 0o777, 0o600);
+        fs::read(path).expect("it is kept")
+    };
+    assert!(kept(&begin["sha256"]) == before.0, "the script as it was");
+    assert!(kept(&begin["with"]["config"]) == before.1, "the configuration as it was");
+    let told = begin["with"]["env"].as_array().expect("an environment");
+    let mut told: Vec<String> = told
+        .iter()
+        .map(|pair| format!("{}={}", pair[0].as_str().expect("a name"), pair[1].as_str().expect("a value")))
+        .collect();
+    let env = fs::read_to_string(seen).expect("the script has noted its environment");
+    let mut env: Vec<String> = env.lines().map(str::to_owned).collect();
+    told.sort();
+    env.sort();
+    assert_eq!(told, env);
 }
 
 fn passwords_are_masked(host: &Host) {

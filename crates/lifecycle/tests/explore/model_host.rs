@@ -133,6 +133,7 @@ impl Host for ModelHost<'_> {
             tree: false,
             retry: false,
             sha256: None,
+            with: model::CalledWith::default(),
         });
         self.world.script = Some(Running { phase, number, process, running: true });
         self.world.say(Truth::Begun(phase, number));

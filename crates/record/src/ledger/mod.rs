@@ -118,7 +118,7 @@ pub fn append_fd(fd: BorrowedFd<'_>, event: &Event) -> io::Result<()> {
 fn options() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
-    options.read(true).append(true).mode(0o640);
+    options.read(true).append(true).mode(0o600);
     options
 }
 
