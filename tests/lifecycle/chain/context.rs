@@ -118,10 +118,10 @@ fn what_a_script_was_run_with_is_kept(host: &Host, kind: Kind) {
     let script = host.at("var/lib/vz/snippets/own");
     let before = (fs::read(&script).expect("the script"), guest.config().into_bytes());
     guest.start().ok();
+    let events = guest.events();
     guest.stop().ok();
     fs::write(&script, "#!/bin/sh\n").expect("the script can be changed");
     guest.set(&["--description", "changed"]);
-    let events = guest.events();
     let call = |event: &&Value| event["event"] == "hook-begin" && event["phase"] == "post-start";
     let begin = events.iter().find(call).expect("the call is on record");
     let kept = |digest: &Value| {
