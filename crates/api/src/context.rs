@@ -1,11 +1,13 @@
 //! What a method is called with besides its parameters: the root's store, who calls, and where words go.
 
 use crate::{ApiError, Refusal};
+use access::Rights;
 use config::GuestConfig;
 use model::{GuestKind, NodeName, Stream, UserId, Vmid};
 use record::Journal;
 use record::journal::{Entry, Priority};
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 use storage::Storages;
 use store::ConfigStore;
@@ -25,12 +27,57 @@ pub enum Origin {
     Server,
 }
 
+/// What a caller may do.
+#[derive(Debug, Clone)]
+pub enum Authority {
+    /// Everything, as the user root@pam: the caller owns the root.
+    Owner,
+    /// What `user.cfg` says about this user or token.
+    User(UserId, Arc<Rights>),
+    /// Only what needs no log-in.
+    Nobody,
+}
+
+impl Authority {
+    /// Who it is.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        match self {
+            Self::Owner => UserId::root(),
+            Self::User(user, _) => user.clone(),
+            Self::Nobody => UserId::nobody(),
+        }
+    }
+
+    /// Whether the caller has at least one of these privileges on a path.
+    #[must_use]
+    pub fn has_any(&self, path: &str, privileges: &[&str]) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::User(user, rights) => rights.has_any(user, path, privileges),
+            Self::Nobody => false,
+        }
+    }
+
+    /// Whether this is the user root@pam; its tokens are not.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::User(user, _) => *user == UserId::root(),
+            Self::Nobody => false,
+        }
+    }
+}
+
 /// The surroundings of a call.
 pub struct Context<'a> {
     /// The configurations of the root.
     pub store: &'a ConfigStore,
     /// Who calls.
     pub user: UserId,
+    /// What the caller may do.
+    pub authority: Authority,
     /// Through what.
     pub origin: Origin,
     output: RefCell<&'a mut dyn Output>,
@@ -38,8 +85,13 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Puts the surroundings together.
-    pub fn new(store: &'a ConfigStore, user: UserId, origin: Origin, output: &'a mut dyn Output) -> Self {
-        Self { store, user, origin, output: RefCell::new(output) }
+    pub fn new(
+        store: &'a ConfigStore,
+        authority: Authority,
+        origin: Origin,
+        output: &'a mut dyn Output,
+    ) -> Self {
+        Self { store, user: authority.user(), authority, origin, output: RefCell::new(output) }
     }
 
     /// This node.
@@ -106,10 +158,23 @@ impl<'a> Context<'a> {
         journal.close(Duration::from_millis(200));
     }
 
+    /// Refuses a caller that has none of these privileges on a path.
+    ///
+    /// # Errors
+    ///
+    /// Proxmox VE's text with the path and the privileges.
+    pub fn require(&self, path: &str, any_of: &[&str]) -> Result<(), ApiError> {
+        if self.authority.has_any(path, any_of) {
+            Ok(())
+        } else {
+            Err(ApiError::Denied(format!("{path}, {}", any_of.join("|"))))
+        }
+    }
+
     /// Whether this is the user root@pam; its tokens are not.
     #[must_use]
     pub fn is_root(&self) -> bool {
-        self.user == UserId::root()
+        self.authority.is_root()
     }
 }
 

@@ -12,8 +12,11 @@ pub enum ApiError {
     #[error("Parameter verification failed.")]
     Parameters(Errors),
     /// The caller may not do this.
-    #[error("Permission check failed ({0})")]
+    #[error("Permission check failed{}", in_brackets(.0))]
     Denied(String),
+    /// Nobody has logged in, and the method needs somebody.
+    #[error("No ticket")]
+    NoTicket,
     /// There is no such method.
     #[error("Method '{verb} {path}' not implemented")]
     NotImplemented {
@@ -100,6 +103,7 @@ impl ApiError {
     pub fn manner(&self) -> Manner {
         let (status, exit) = match self {
             Self::Parameters(_) => (400, 255),
+            Self::NoTicket => (401, 255),
             Self::Denied(_) => (403, 255),
             Self::NotImplemented { .. } => (501, 255),
             Self::Refused(_)
@@ -147,6 +151,11 @@ impl ApiError {
         }
         text
     }
+}
+
+/// What was missing, where that is told.
+fn in_brackets(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ impl Params {
         self.0.insert(name.to_owned(), value);
     }
 
+    /// What a caller gave, as it is.
+    pub(crate) fn unchecked(given: BTreeMap<String, Given>) -> Self {
+        Self(given)
+    }
+
     /// Whether it was given.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -43,6 +43,9 @@ pub enum Refusal {
         /// This node.
         node: NodeName,
     },
+    /// The path names another node.
+    #[error("no such cluster node '{0}'")]
+    NoNode(String),
     /// No guest has this VMID.
     #[error("guest {0} does not exist")]
     NoGuest(Vmid),

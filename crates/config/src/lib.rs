@@ -1,6 +1,6 @@
 //! Proxmox VE's file grammars and option tables.
 //!
-//! Guest configurations, property strings, `storage.cfg`, and the schema dialect in which options and parameters are
+//! Guest configurations, property strings, `storage.cfg`, `user.cfg`, and the schema dialect in which options and parameters are
 //! described. The crate is pure: it touches no file, process or clock.
 
 pub mod format;
@@ -12,6 +12,7 @@ pub mod schema;
 pub mod settings;
 pub mod storage_cfg;
 pub mod text;
+pub mod user_cfg;
 pub mod volumes;
 
 pub use guest::{GuestConfig, Section, Warning, parse, print};

@@ -6,8 +6,8 @@ use crate::cli::{Action, Answer, Command, Program, help};
 use crate::format::Format;
 use crate::output::{Terminal, complain, print};
 use crate::programs;
-use api::{ApiError, Context, Given, Origin};
-use model::{GuestKind, Layout, UserId};
+use api::{ApiError, Authority, Context, Given, Origin};
+use model::{GuestKind, Layout};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
@@ -83,10 +83,10 @@ fn call(
             if method.path.contains("{node}") {
                 given.push(("node".to_owned(), Given::One(store.node().to_string())));
             }
-            let params = api::check(command.parameters, given)?;
             let mut terminal = Terminal;
             let origin = Origin::Command(program.name);
-            let context = Context::new(&store, UserId::root(), origin, &mut terminal);
+            let context = Context::new(&store, Authority::Owner, origin, &mut terminal);
+            let params = api::prepare(&context, method, method.path, given)?;
             if let Some(stream) = command.stream.filter(|_| params.flag("follow", false)) {
                 let mut code = 0;
                 stream(&context, &params, &mut |value| code = show(command, value, &params, format))?;

@@ -172,6 +172,56 @@ impl UserId {
     pub fn root() -> Self {
         Self("root@pam".to_owned())
     }
+
+    /// Who calls before anybody has logged in. No user can have this id: there is no such realm.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("nobody@none".to_owned())
+    }
+
+    /// The user with its realm, without a token.
+    #[must_use]
+    pub fn owner(&self) -> Self {
+        match self.token() {
+            Some(token) => Self(self.0[..self.0.len() - token.len() - 1].to_owned()),
+            None => self.clone(),
+        }
+    }
+
+    /// The user's name, without its realm.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(name, _)| name)
+    }
+
+    /// The realm.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        let realm = self.0.rsplit_once('@').map_or("", |(_, realm)| realm);
+        realm.split_once('!').map_or(realm, |(realm, _)| realm)
+    }
+
+    /// The name of the token; none where this is the user itself.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.0.rsplit_once('@')?.1.split_once('!').map(|(_, token)| token)
+    }
+
+    /// The id of one of this user's tokens.
+    ///
+    /// # Errors
+    ///
+    /// A name that no token can have.
+    pub fn with_token(&self, token: &str) -> Result<Self, InvalidId> {
+        format!("{}!{token}", self.owner()).parse()
+    }
+}
+
+/// A letter, then at least one letter, digit, `.`, `-` or `_`: the name of a realm or of a token.
+fn is_realm(text: &str) -> bool {
+    text.len() >= 2
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
 }
 
 impl FromStr for UserId {
@@ -181,8 +231,9 @@ impl FromStr for UserId {
         let invalid = || InvalidId::new("user ID", text);
         let (name, realm) = text.rsplit_once('@').ok_or_else(invalid)?;
         let named = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == ':' || c == '/');
-        let in_realm = realm.starts_with(|c: char| c.is_ascii_alphabetic())
-            && realm.chars().all(|c| c.is_ascii_alphanumeric() || ".-_!".contains(c));
+        let (realm, token) =
+            realm.split_once('!').map_or((realm, None), |(realm, token)| (realm, Some(token)));
+        let in_realm = is_realm(realm) && token.is_none_or(is_realm);
         if named && in_realm { Ok(Self(text.to_owned())) } else { Err(invalid()) }
     }
 }
@@ -220,8 +271,18 @@ mod tests {
     fn a_user_id_names_its_realm() {
         assert!("root@pam".parse::<UserId>().is_ok());
         assert!("a@b@pve!token".parse::<UserId>().is_ok());
-        for bad in ["root", "@pam", "ro ot@pam", "root@", "a:b@pam"] {
+        for bad in ["root", "@pam", "ro ot@pam", "root@", "a:b@pam", "a@pam!", "a@pam!x!y", "a@pam!1x"] {
             assert!(bad.parse::<UserId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_user_id_comes_apart() {
+        let token: UserId = "a@b@pve!ci".parse().unwrap();
+        assert_eq!((token.name(), token.realm(), token.token()), ("a@b", "pve", Some("ci")));
+        assert_eq!(token.owner().as_str(), "a@b@pve");
+        assert_eq!(token.owner().with_token("ci"), Ok(token));
+        assert_eq!((UserId::root().token(), UserId::root().owner()), (None, UserId::root()));
+        assert!("nobody@none".parse::<UserId>().is_ok());
     }
 }
