@@ -4,6 +4,7 @@ mod disk_full;
 mod host_crash;
 mod journal;
 mod keeper_killed;
+mod misbehaving_hooks;
 mod missing_program;
 mod random_kills;
 
@@ -14,6 +15,7 @@ fn main() -> std::process::ExitCode {
         host_crash::tests(),
         journal::tests(),
         disk_full::tests(),
+        misbehaving_hooks::tests(),
         missing_program::tests(),
     ];
     e2e::suite::main("faults", tests.concat())
