@@ -1,5 +1,6 @@
 //! What dies, hangs or fills up, and what happens then.
 
+mod damaged_record;
 mod disk_full;
 mod host_crash;
 mod journal;
@@ -12,6 +13,7 @@ fn main() -> std::process::ExitCode {
     let tests = [
         keeper_killed::tests(),
         random_kills::tests(),
+        damaged_record::tests(),
         host_crash::tests(),
         journal::tests(),
         disk_full::tests(),

@@ -2,8 +2,9 @@
 
 use crate::callers;
 use crate::conversation::{Answer, Patience, connect, converse};
+use crate::machine;
 use crate::protocol::{GuestState, Request, RunningGuest, StartRequest};
-use model::{Event, Layout, Upid, Vmid};
+use model::{Event, GuestKind, Layout, Upid, Vmid};
 use process::{Birth, birth};
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
@@ -147,10 +148,19 @@ fn look(layout: &Layout, vmid: Vmid) -> Option<Result<Answer, ClientError>> {
     Some(stream.and_then(|stream| converse(stream, vmid, &Request::Status, Patience::Look, &mut |_| {})))
 }
 
-/// What the record says about a guest that no keeper answers for.
+/// Whether a run of the guest has not ended, as far as anything tells: its record, or a virtual machine that runs without one.
+pub(crate) fn is_unfinished(layout: &Layout, vmid: Vmid) -> bool {
+    layout.ledger(vmid).symlink_metadata().is_ok() || machine::find_by_pid_file(layout, vmid).is_some()
+}
+
+/// What the record says about a guest that no keeper answers for; the world itself, where the record is damaged.
 fn recorded_state(layout: &Layout, vmid: Vmid) -> GuestState {
-    let Ok(contents) = record::ledger::read_without_output(&layout.ledger(vmid)) else {
+    if !is_unfinished(layout, vmid) {
         return GuestState::default();
+    }
+    let contents = match record::ledger::read_without_output(&layout.ledger(vmid)) {
+        Ok(contents) if contents.damage.is_empty() && !contents.events.is_empty() => contents,
+        _ => return found_state(layout, vmid),
     };
     let mut running = None;
     for stamped in &contents.events {
@@ -168,6 +178,17 @@ fn recorded_state(layout: &Layout, vmid: Vmid) -> GuestState {
             qmpstatus: None,
         });
     GuestState { running, abandoned: !contents.events.is_empty(), ..GuestState::default() }
+}
+
+/// What a guest does that runs although its record does not tell so.
+fn found_state(layout: &Layout, vmid: Vmid) -> GuestState {
+    let found = GuestKind::ALL.into_iter().find_map(|kind| machine::find(layout, kind, vmid));
+    let running = found.map(|process| RunningGuest {
+        pid: process.pid,
+        uptime: process::boot_millis().saturating_sub(process.start * 10) / 1000,
+        qmpstatus: None,
+    });
+    GuestState { running, abandoned: true, ..GuestState::default() }
 }
 
 /// Has a run that no keeper keeps adopted or brought to its end. Returns what the guest does then; none where there was
@@ -189,7 +210,7 @@ pub fn recover_within(
     vmid: Vmid,
     hook_limit: Option<u64>,
 ) -> Result<Option<GuestState>, ClientError> {
-    if !layout.ledger(vmid).exists() {
+    if !is_unfinished(layout, vmid) {
         return Ok(None);
     }
     // A connection alone may be to a keeper that is just being killed; one that is stopped keeps all the same.

@@ -4,6 +4,7 @@ use crate::adopt::{boot, links, listen, run_folder};
 use crate::clients::Clients;
 use crate::host::facts;
 use crate::keeper::{Keeper, begin_records, program, told};
+use crate::mend::{self, Recorded};
 use crate::orphans;
 use crate::protocol::{Asked, Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
@@ -43,7 +44,7 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
             return 1;
         }
     };
-    let over = if layout.ledger(vmid).exists() {
+    let over = if crate::client::is_unfinished(&layout, vmid) {
         recover(&layout, vmid, first, asked)
     } else {
         match asked.request {
@@ -210,11 +211,14 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
         Err(())
     };
     let path = layout.ledger(vmid);
-    let contents = match record::ledger::read_without_output(&path) {
-        Ok(contents) => contents,
+    let store = match ConfigStore::open(layout.clone()) {
+        Ok(store) => store,
         Err(error) => return refuse(clients, told(&error)),
     };
-    let events: Vec<Event> = contents.events.into_iter().map(|stamped| stamped.event).collect();
+    let Recorded { events, faults } = match mend::record(layout, &store, vmid) {
+        Ok(recorded) => recorded,
+        Err(why) => return refuse(clients, why),
+    };
     let left_open = open_outputs(layout, vmid, &events);
     let begin = events.iter().find_map(|event| match event {
         Event::RunBegin { run, kind, name, reason, user, hookscript, .. } => {
@@ -223,8 +227,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
         _ => None,
     });
     let Some((id, kind, name, reason, user, hookscript)) = begin else {
-        // Its writing was cut short by the keeper's death, so nothing was done: there is nothing to go on with.
-        let _ = std::fs::rename(&path, path.with_extension("jsonl.torn"));
+        // Nothing was done: there is nothing to go on with.
         if let Request::Start(request) = asked.request {
             let stream = clients.take_first();
             return match stream {
@@ -236,14 +239,9 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
         clients.drain(LAST_WORDS);
         return Err(());
     };
-    let opened = ConfigStore::open(layout.clone()).map_err(|error| told(&error));
-    let made = opened.and_then(|store| {
-        let ledger = Ledger::open(&path).map_err(|error| told(&error))?;
-        let boot = boot(layout).map_err(|error| told(&error))?;
-        Ok((store, Run { id, ledger, name, hookscript, has_hooks: true, boot }))
-    });
-    let (store, run) = match made {
-        Ok(made) => made,
+    let opened = Ledger::open(&path).and_then(|ledger| Ok((ledger, boot(layout)?)));
+    let run = match opened.map_err(|error| told(&error)) {
+        Ok((ledger, boot)) => Run { id, ledger, name, hookscript, has_hooks: true, boot },
         Err(why) => return refuse(clients, why),
     };
     let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
@@ -252,12 +250,10 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
     let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
     keeper.stage = "recovery";
     keeper.note(&Event::Keeper { process: process::current(), host: boot.clone(), adopted: true });
-    for damage in &contents.damage {
-        let text = format!("the record of the run is damaged in line {}: {}", damage.line, damage.fault);
-        let entry =
-            keeper.scene().record(record::journal::Priority::Warning, record::journal::IDENTIFIER, &text);
+    for fault in &faults {
+        let warning = record::journal::Priority::Warning;
+        let entry = keeper.scene().record(warning, record::journal::IDENTIFIER, fault);
         keeper.journal.send(entry);
-        keeper.note(&Event::Note { text });
     }
     keeper.left_open = left_open;
     keeper.recall(&events);
@@ -451,12 +447,12 @@ impl Keeper {
     }
 }
 
-fn epoch_millis() -> u64 {
+pub(crate) fn epoch_millis() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(0)
 }
 
-fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     use std::hash::{BuildHasher, Hasher};
     // Seeded by the kernel for each process.
     let number = std::hash::RandomState::new().build_hasher().finish();

@@ -17,6 +17,7 @@ mod keep;
 mod keeper;
 mod leave;
 mod machine;
+mod mend;
 mod orphans;
 mod protocol;
 mod requests;

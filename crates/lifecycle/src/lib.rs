@@ -30,10 +30,12 @@ pub mod boot;
 mod admission;
 mod calls;
 mod host;
+mod mend;
 mod recovery;
 mod story;
 
 pub use admission::{Denied, GuestFacts, admit_start};
 pub use host::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
+pub use mend::{Evidence, Line, mend};
 pub use recovery::resume;
 pub use story::{Life, live};

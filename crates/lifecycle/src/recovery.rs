@@ -121,8 +121,16 @@ impl Place {
                 self.ready = false;
                 self.hypervisor = Some(self.seen(*process));
             }
-            Event::Ready { .. } => self.ready = true,
+            Event::Ready { .. } => {
+                self.ready = true;
+                // The launch before it may not be readable.
+                self.launched = true;
+                self.calls.launched();
+                self.restarted |= std::mem::take(&mut self.restarting);
+            }
             Event::StopAsked { cause, task, hard, timeout, force } => {
+                // Only of a guest that is up.
+                self.ready = true;
                 self.pre_stop_over = false;
                 self.calls.stop_asked();
                 self.stop = Some(StopRequest {

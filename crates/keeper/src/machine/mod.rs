@@ -1,9 +1,11 @@
 //! What keeps a guest's processes: the same few things for a virtual machine and for a container.
 
+mod find;
 mod hypervisor;
 mod lxc;
 mod qemu;
 
+pub(crate) use find::{find, find_by_pid_file, leftovers};
 pub(crate) use hypervisor::{End, Hypervisor};
 pub(crate) use lxc::Container;
 pub(crate) use qemu::VirtualMachine;

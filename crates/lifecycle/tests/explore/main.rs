@@ -57,6 +57,7 @@ fn one_life(world: &mut World, choices: &mut Choices, fault: Option<Fault>) {
     let mut end = live(&mut Seeded::new(ModelHost::new(world, choices), fault));
     while let Err(Died) = end {
         world.without_keeper(choices);
+        world.may_damage(choices);
         let (events, boot) = (world.ledger.clone(), world.boot.clone());
         let living = world.living();
         world.successor();
@@ -76,34 +77,39 @@ fn report(name: &str, budget: Budget) {
 
 #[test]
 fn the_promise_holds_for_a_virtual_machine() {
-    report("virtual machine", Budget { deaths: 1, requests: 2, restarts: 0, scripts: 1 });
+    report("virtual machine", Budget { deaths: 1, requests: 2, restarts: 0, scripts: 1, damage: 0 });
 }
 
 #[test]
 fn the_promise_holds_when_the_keeper_dies_twice() {
-    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, scripts: 1 });
+    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, scripts: 1, damage: 0 });
 }
 
 #[test]
 fn the_promise_holds_for_a_container_that_reboots_itself() {
-    report("container", Budget { deaths: 1, requests: 1, restarts: 1, scripts: 1 });
+    report("container", Budget { deaths: 1, requests: 1, restarts: 1, scripts: 1, damage: 0 });
 }
 
 #[test]
 fn the_promise_holds_for_each_of_several_hookscripts() {
-    report("two hookscripts", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 2 });
+    report("two hookscripts", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 2, damage: 0 });
 }
 
 #[test]
 fn a_guest_without_a_hookscript_lives_too() {
-    report("no hookscript", Budget { deaths: 1, requests: 2, restarts: 1, scripts: 0 });
+    report("no hookscript", Budget { deaths: 1, requests: 2, restarts: 1, scripts: 0, damage: 0 });
+}
+
+#[test]
+fn the_promise_holds_where_the_record_is_damaged() {
+    report("damage", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 1, damage: 1 });
 }
 
 #[test]
 fn every_seeded_fault_is_caught() {
     for fault in Fault::ALL {
         let one = u32::from(fault.scripts() == 1);
-        let budget = Budget { deaths: one, requests: 1, restarts: one, scripts: fault.scripts() };
+        let budget = Budget { deaths: one, requests: 1, restarts: one, scripts: fault.scripts(), damage: 0 };
         let explored = explore(budget, Some(fault));
         let caught =
             explored.broken.unwrap_or_else(|| panic!("{fault:?} was not caught in {} lives", explored.lives));

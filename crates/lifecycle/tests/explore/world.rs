@@ -1,4 +1,5 @@
 use crate::choices::Choices;
+use lifecycle::{Evidence, Line, mend};
 use model::{
     Boot, Event, GuestKind, Outcome, Phase, ProcessId, RunId, Script, StartReason, StopCause, UserId,
 };
@@ -14,6 +15,8 @@ pub(crate) struct Budget {
     pub(crate) restarts: u32,
     /// How many hookscripts the guest has.
     pub(crate) scripts: u8,
+    /// Lines of the record that become unreadable.
+    pub(crate) damage: u32,
 }
 
 /// A script by its number, from the outside in.
@@ -35,6 +38,8 @@ pub(crate) enum Truth {
     HostCrashed,
     /// A delayed start was given up.
     StartDropped,
+    /// A line of the record became unreadable.
+    Damaged,
     StartAnswered(bool),
     StopAnswered(bool),
 }
@@ -178,6 +183,28 @@ impl World {
         }
     }
 
+    /// One line of the record may become unreadable; what stands in for it then is what a successor goes by.
+    pub(crate) fn may_damage(&mut self, choices: &mut Choices) {
+        if self.budget.damage == 0 {
+            return;
+        }
+        let Some(lost) = choices.pick(self.ledger.len() + 1).checked_sub(1) else { return };
+        self.budget.damage -= 1;
+        self.say(Truth::Damaged);
+        let mut lines: Vec<Option<Event>> = self.ledger.iter().cloned().map(Some).collect();
+        lines[lost] = None;
+        let evidence = Evidence {
+            begin: self.ledger[0].clone(),
+            guest: self.guest.map(|(process, _)| process),
+            scripts: (0..self.budget.scripts).map(script).collect(),
+        };
+        let line = |line| match line {
+            Line::Kept(at) => self.ledger[at].clone(),
+            Line::New(event) => event,
+        };
+        self.ledger = mend(&lines, &evidence).into_iter().map(line).collect();
+    }
+
     /// What is on record of the ends of one script's calls in a phase.
     fn recorded(&self, phase: Phase, number: u8) -> Vec<Outcome> {
         let name = script(number).to_string();
@@ -193,6 +220,9 @@ impl World {
     /// The promise, once the story is over.
     pub(crate) fn check_end(&mut self) {
         let crashed = self.truth.contains(&Truth::HostCrashed);
+        if self.truth.contains(&Truth::Damaged) {
+            return self.check_damaged();
+        }
         for number in 0..self.budget.scripts {
             self.check_script(number, crashed);
         }
@@ -216,6 +246,27 @@ impl World {
                 "a start that failed was answered as a success",
             );
         }
+    }
+
+    /// What is left of the promise where a line of the record was lost: nothing twice, and nothing left out without a word.
+    fn check_damaged(&mut self) {
+        for number in 0..self.budget.scripts {
+            let [pre_start, post_start, pre_stop, post_stop] =
+                Phase::ALL.map(|phase| self.count(Truth::Begun(phase, number)));
+            let once = pre_start <= 1 && post_start <= 1 && post_stop <= 1;
+            self.require(once, "a phase was begun twice behind a lost line");
+            let asked = self.count(Truth::StopDelivered);
+            self.require(pre_stop <= asked, "pre-stop was begun twice behind a lost line");
+            let took = self.truth.iter().any(|truth| {
+                matches!(truth, Truth::HookEnded(Phase::PreStart, n, outcome) if *n == number && !outcome.is_refusal())
+            });
+            let told = self.recorded(Phase::PostStop, number).contains(&Outcome::Unknown);
+            self.require(post_stop == 1 || told || !took, "post-stop was left out behind a lost line");
+        }
+        self.require(self.guest.is_none(), "the guest outlived its run behind a lost line");
+        self.require(!self.taken, "something was not given back behind a lost line");
+        let ends = self.ledger.iter().filter(|event| matches!(event, Event::RunEnd { .. })).count();
+        self.require(ends == 1, "the run has not one end on record behind a lost line");
     }
 
     /// The promise to one script.

@@ -7,9 +7,11 @@
 //! numbers the records: their place in the file is their order.
 
 mod line;
+mod mend;
 mod read;
 
 pub use line::{Fault, Stamped, VERSION};
+pub use mend::{RawLine, raw_lines, replace};
 pub use read::{Contents, Damage, Reader, last, read, read_without_output};
 
 use crate::{clock, files};
