@@ -151,8 +151,11 @@ impl Keeper {
                     env: texts(base.iter().chain(&prepared.env)),
                 },
             })?;
-            // It must not run again after the host loses power.
-            if phase == Phase::PostStop { ledger.sync() } else { Ok(()) }
+            // After the host loses power the one has to be followed by `post-stop`, and the other must not run again.
+            match phase {
+                Phase::PreStart | Phase::PostStop => ledger.sync(),
+                Phase::PostStart | Phase::PreStop => Ok(()),
+            }
         };
         let call = Call {
             vmid: self.vmid,

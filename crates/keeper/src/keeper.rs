@@ -107,6 +107,7 @@ impl Keeper {
             store: &self.store,
             vmid: self.vmid,
             ledger: &self.ledger,
+            has_hooks: self.has_hooks,
         };
         act(self.machine.as_mut(), &ground)
     }

@@ -148,13 +148,12 @@ impl Machine for Container {
         let program =
             Program::new(&launch.program, &launch.argv, launch.env.iter().map(|(key, value)| (key, value)))
                 .map_err(failed("its arguments hold a NUL byte"))?;
-        let ledger = ground.ledger;
         let child = process::fork(|| {
             let become_lxc = || -> std::io::Result<()> {
                 process::set_session();
                 super::place(&outputs, &[])?;
                 process::become_default();
-                ledger.append(&Event::Launch { process: process::current() })?;
+                ground.launches()?;
                 Err(process::exec(&program))
             };
             if let Err(error) = become_lxc() {

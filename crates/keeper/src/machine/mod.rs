@@ -31,12 +31,21 @@ pub(crate) struct Ground<'a> {
     pub(crate) store: &'a ConfigStore,
     pub(crate) vmid: Vmid,
     pub(crate) ledger: &'a Ledger,
+    /// Whether hookscripts depend on what a loss of power leaves of the ledger.
+    pub(crate) has_hooks: bool,
 }
 
 impl Ground<'_> {
     /// Puts on record that something is about to be taken. Without that on record it must not be taken.
     pub(crate) fn took(&self, what: Resource) -> Result<(), String> {
         self.ledger.append(&Event::Took { what }).map_err(|error| format!("cannot record the run: {error}"))
+    }
+
+    /// Puts on record that this process becomes the hypervisor. From here on scripts that had no `pre-start` have
+    /// `post-stop` to come, also after the host loses power.
+    fn launches(&self) -> io::Result<()> {
+        self.ledger.append(&Event::Launch { process: process::current() })?;
+        if self.has_hooks { self.ledger.sync() } else { Ok(()) }
     }
 }
 

@@ -190,14 +190,13 @@ impl Machine for VirtualMachine {
         let env = [("PATH", crate::environment::PATH), ("LC_ALL", "C"), ("HOME", "/root")];
         let program =
             Program::new(&line.program, argv, env).map_err(failed("its arguments hold a NUL byte"))?;
-        let ledger = ground.ledger;
         let child = process::fork(|| {
             let become_qemu = || -> std::io::Result<()> {
                 process::set_session();
                 super::place(&outputs, &placed)?;
                 process::become_default();
                 rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-                ledger.append(&Event::Launch { process: process::current() })?;
+                ground.launches()?;
                 Err(process::exec(&program))
             };
             if let Err(error) = become_qemu() {
