@@ -23,6 +23,8 @@ pub enum Need {
     Bridge,
     /// A Linux kernel for a guest.
     GuestKernel,
+    /// The disk of a machine on which hookvisor runs.
+    HostMachine,
     /// The memory controller in the unified cgroup hierarchy.
     CgroupV2Memory,
 }
@@ -56,6 +58,7 @@ impl Need {
                 made && ip(&["link", "del", &probe])
             }
             Self::GuestKernel => linux_vm::kernel().is_some(),
+            Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
         };
@@ -67,6 +70,9 @@ impl Need {
             Self::GuestKernel => {
                 "needs a kernel for a guest (`cargo xtask test` gets Debian's linux-image-cloud-amd64)"
                     .to_owned()
+            }
+            Self::HostMachine => {
+                "needs a machine of its own (`cargo xtask test --host-vm` makes it)".to_owned()
             }
             Self::CgroupV2Memory => "needs the memory controller of cgroup v2".to_owned(),
         })

@@ -2,6 +2,7 @@
 
 mod check;
 mod guests;
+mod host_vm;
 mod linux;
 mod packages;
 mod policy;
@@ -15,6 +16,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   check             format, lints, documentation, dependency policy and house rules
   test [FILTER]     check, then every test there is; ends with `N passed, N failed, N skipped`
                     (with a filter: only the end to end tests whose name holds it)
+  test --host-vm [FILTER]
+                    hookvisor on a virtual machine of its own, whose power is pulled
   demo              guests of both kinds through their phases, with the timeline from the journal
   bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON";
 
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
     let result = match words[..] {
         ["check"] => check::run_all(),
         ["test"] => test::run_all(None),
+        ["test", "--host-vm"] => test::run_host_vm(None),
+        ["test", "--host-vm", filter] if !filter.starts_with('-') => test::run_host_vm(Some(filter)),
         ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
         ["demo"] => guests::demo(),
         ["bench", ref rest @ ..] => guests::bench(rest),

@@ -28,6 +28,17 @@ const RUN: &[Need] = &[
 const COMPARE: &[Need] =
     &[Need { program: "virsh", packages: &["libvirt-clients", "libvirt-daemon-system"] }];
 
+const HOST_VM: &[Need] = &[
+    Need { program: "mmdebstrap", packages: &["mmdebstrap"] },
+    Need { program: "mke2fs", packages: &["e2fsprogs"] },
+    Need { program: "strip", packages: &["binutils"] },
+];
+
+/// Installs what is missing to make a machine whose power can be pulled.
+pub(crate) fn install_for_host_vm() -> Result<(), String> {
+    ensure(HOST_VM)
+}
+
 /// Installs what is missing for tests and demo, or says what is.
 pub(crate) fn install() -> Result<(), String> {
     ensure(RUN)

@@ -1,16 +1,20 @@
 //! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
 
 use crate::run::{cargo, root, show, show_within, target};
-use crate::{check, linux, packages, run};
+use crate::{check, host_vm, linux, packages, run};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The suites of the end to end tests.
 const SUITES: [&str; 3] = ["lifecycle", "compat", "faults"];
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(600);
+/// The machine whose power is pulled has an emulated processor, and comes up some sixty times.
+const HOST_VM_LIMIT: Duration = Duration::from_secs(5400);
 
 #[derive(Default)]
 struct Tally {
@@ -54,6 +58,18 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// The last words of a run.
+    fn close(&self, began: Instant) -> Result<(), String> {
+        for complaint in &self.complaints {
+            eprintln!("FAILED {complaint}");
+        }
+        eprintln!("in {} s", began.elapsed().as_secs());
+        println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped.len());
+        if self.failed == 0 { Ok(()) } else { std::process::exit(1) }
+    }
+}
+
 /// Runs everything, or the end to end tests that match a filter.
 pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     let began = Instant::now();
@@ -72,7 +88,7 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
         if filter.is_none() {
             unit_tests(&mut tally);
         }
-        end_to_end(&mut tally, filter)?;
+        end_to_end(&mut tally, filter);
         if filter.is_none() {
             programs(&mut tally);
             audit_skips(&mut tally);
@@ -80,12 +96,24 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     } else {
         tally.step("build", built);
     }
-    for complaint in &tally.complaints {
-        eprintln!("FAILED {complaint}");
+    tally.close(began)
+}
+
+/// Runs the tests that pull the power of a machine on which hookvisor runs.
+pub(crate) fn run_host_vm(filter: Option<&str>) -> Result<(), String> {
+    let began = Instant::now();
+    let mut tally = Tally::default();
+    packages::install()?;
+    linux::fetch()?;
+    show(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]))?;
+    let folder = host_vm::prepare()?;
+    let results = target().join("e2e-results.jsonl");
+    let _ = fs::remove_file(&results);
+    suite(&mut tally, "host_vm", &mut host_vm::suite(&folder, filter), &results, HOST_VM_LIMIT);
+    for (name, reason) in &tally.skipped {
+        eprintln!("skipped {name}: {reason}");
     }
-    eprintln!("in {} s", began.elapsed().as_secs());
-    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped.len());
-    if tally.failed == 0 { Ok(()) } else { std::process::exit(1) }
+    tally.close(began)
 }
 
 fn unit_tests(tally: &mut Tally) {
@@ -133,41 +161,44 @@ fn ignored_line(line: &str) -> Option<(String, String)> {
     Some((name.trim().to_owned(), reason.trim().to_owned()))
 }
 
-fn end_to_end(tally: &mut Tally, filter: Option<&str>) -> Result<(), String> {
+fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
     let results = target().join("e2e-results.jsonl");
     let _ = fs::remove_file(&results);
-    for suite in SUITES {
-        let mut args = vec!["test", "--quiet", "--locked", "-p", "e2e", "--test", suite, "--"];
+    for name in SUITES {
+        let mut args = vec!["test", "--quiet", "--locked", "-p", "e2e", "--test", name, "--"];
         args.extend(filter);
-        let mut command = cargo(&args);
-        command.env("E2E_RESULTS", &results).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
-        let lines_before = lines(&results).len();
-        let result = show_within(&mut command, LIMIT);
-        let lines = lines(&results);
-        for line in &lines[lines_before.min(lines.len())..] {
-            match line.result.as_str() {
-                "passed" => tally.passed += 1,
-                "failed" => tally.failed += 1,
-                _ => {
-                    tally.skipped.insert(line.name.clone(), line.reason.clone());
-                    continue;
-                }
-            }
-            tally.ran.push(line.name.clone());
-        }
-        let failed = lines[lines_before.min(lines.len())..].iter().any(|line| line.result == "failed");
-        if !failed && let Err(message) = result {
-            tally.step(suite, Err(message));
-        }
-        for line in lines.iter().skip(lines_before).filter(|line| line.result == "failed") {
-            let first = line.reason.lines().next().unwrap_or_default();
-            tally.complaints.push(format!("{}: {first}", line.name));
-        }
+        suite(tally, name, &mut cargo(&args), &results, LIMIT);
     }
-    Ok(())
 }
 
-fn lines(path: &std::path::Path) -> Vec<Line> {
+/// Runs one suite, whose tests leave a line each.
+fn suite(tally: &mut Tally, name: &str, command: &mut Command, results: &Path, limit: Duration) {
+    command.env("E2E_RESULTS", results).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
+    let lines_before = lines(results).len();
+    let result = show_within(command, limit);
+    let mut any_failed = false;
+    for line in lines(results).into_iter().skip(lines_before) {
+        match line.result.as_str() {
+            "passed" => tally.passed += 1,
+            "failed" => {
+                any_failed = true;
+                tally.failed += 1;
+                let first = line.reason.lines().next().unwrap_or_default();
+                tally.complaints.push(format!("{}: {first}", line.name));
+            }
+            _ => {
+                tally.skipped.insert(line.name, line.reason);
+                continue;
+            }
+        }
+        tally.ran.push(line.name);
+    }
+    if !any_failed && let Err(message) = result {
+        tally.step(name, Err(message));
+    }
+}
+
+fn lines(path: &Path) -> Vec<Line> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

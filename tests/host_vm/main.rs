@@ -1,0 +1,23 @@
+//! hookvisor on a machine of its own whose power is pulled, at every point of a guest's life.
+//!
+//! The machine is QEMU, its processor emulated, with Debian's kernel and systemd; the guests run in it. The power is pulled
+//! by killing that QEMU. What the disk has afterwards is made from a log of its writes and flushes, twice: without anything
+//! that was not flushed, and with all that was written.
+
+mod agent;
+mod calls;
+mod disk;
+mod guest;
+mod machine;
+mod points;
+mod prepared;
+mod recovery;
+mod suites;
+mod torn;
+
+fn main() -> std::process::ExitCode {
+    let tests = [torn::tests(), points::tests(), recovery::tests(), suites::tests()];
+    let code = e2e::suite::main("host_vm", tests.concat());
+    prepared::remove();
+    code
+}
