@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the machine may take to come up, or for one command: a processor that is emulated is slow.
-pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// A connection to the agent.
 pub(crate) struct Agent(BufReader<UnixStream>);

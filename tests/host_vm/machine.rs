@@ -207,7 +207,7 @@ fn qemu(files: &Files, from: &From<'_>) -> Command {
         .arg(image.join("vmlinuz"))
         .arg("-initrd")
         .arg(image.join("initrd"))
-        .args(["-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off apparmor=0 selinux=0 panic=-1"])
+        .args(["-append", "root=/dev/vda rw console=ttyS0 quiet no_timer_check mitigations=off apparmor=0 selinux=0 panic=-1"])
         .arg("-blockdev")
         .arg(format!(
             "driver=blklogwrites,node-name=disk,file.driver=qcow2,file.file.driver=file,file.file.filename={},\
