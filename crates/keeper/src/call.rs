@@ -40,10 +40,14 @@ impl Keeper {
             }
         }
         let own = self.own_script(phase);
-        Ok(match phase {
+        let scripts = match phase {
             Phase::PostStop => chain::post_stop(&found.drop_ins, own.as_ref(), pre_starts),
             _ => chain::order(phase, &found.drop_ins, own.as_ref()),
-        })
+        };
+        if phase == Phase::PreStart {
+            self.pre_start_scripts = scripts.len();
+        }
+        Ok(scripts)
     }
 
     /// The hookscript that the guest's configuration names. One that is no volume id goes on record as such.

@@ -192,9 +192,8 @@ fn begin_run(
         user: user.clone(),
         hookscript: hookscript.clone(),
     };
-    // Without a hook nothing depends on what a loss of power leaves.
-    let written = ledger.append(&begin).and_then(|()| if has_hooks { ledger.sync() } else { Ok(()) });
-    if let Err(error) = written {
+    // It comes to disk with the first begin of a hookscript: until then nothing depends on it.
+    if let Err(error) = ledger.append(&begin) {
         let _ = std::fs::remove_file(&path);
         return Err(unrecorded(error));
     }
@@ -345,6 +344,7 @@ impl Begun<'_> {
             user,
             boot: run.boot,
             hookscript: run.hookscript,
+            pre_start_scripts: 0,
             has_hooks: run.has_hooks,
             // A lock that came later does not hinder what is left of a run.
             skiplock: true,

@@ -32,6 +32,8 @@ pub(crate) struct Keeper {
     pub(crate) boot: Boot,
     /// The hookscript of this start: what a `pre-start` changes counts from the next phase after the start.
     pub(crate) hookscript: Option<VolumeId>,
+    /// How many scripts `pre-start` had to call.
+    pub(crate) pre_start_scripts: usize,
     /// Whether any hookscript is there to be called, so that what a loss of power leaves of the record matters.
     pub(crate) has_hooks: bool,
     pub(crate) skiplock: bool,
@@ -107,9 +109,15 @@ impl Keeper {
             store: &self.store,
             vmid: self.vmid,
             ledger: &self.ledger,
-            has_hooks: self.has_hooks,
+            launch_lasts: self.has_hooks && self.takes_part_later(),
         };
         act(self.machine.as_mut(), &ground)
+    }
+
+    /// Whether there are scripts that had no `pre-start` and have `post-stop` once the guest is launched.
+    fn takes_part_later(&self) -> bool {
+        let called = self.earlier.iter().filter(|call| call.phase == Phase::PreStart).count();
+        called < self.pre_start_scripts
     }
 
     pub(crate) fn scene(&self) -> Scene {

@@ -31,8 +31,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) store: &'a ConfigStore,
     pub(crate) vmid: Vmid,
     pub(crate) ledger: &'a Ledger,
-    /// Whether hookscripts depend on what a loss of power leaves of the ledger.
-    pub(crate) has_hooks: bool,
+    /// Whether the launch is to be on disk before it happens.
+    pub(crate) launch_lasts: bool,
 }
 
 impl Ground<'_> {
@@ -45,7 +45,7 @@ impl Ground<'_> {
     /// `post-stop` to come, also after the host loses power.
     fn launches(&self) -> io::Result<()> {
         self.ledger.append(&Event::Launch { process: process::current() })?;
-        if self.has_hooks { self.ledger.sync() } else { Ok(()) }
+        if self.launch_lasts { self.ledger.sync() } else { Ok(()) }
     }
 }
 
