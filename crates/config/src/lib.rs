@@ -3,12 +3,14 @@
 //! Guest configurations, property strings, `storage.cfg`, `user.cfg`, and the schema dialect in which options and parameters are
 //! described. The crate is pure: it touches no file, process or clock.
 
+pub mod domains_cfg;
 pub mod format;
 pub mod guest;
 pub mod options;
 pub mod pending;
 pub mod property;
 pub mod schema;
+pub mod secrets;
 pub mod settings;
 pub mod storage_cfg;
 pub mod text;

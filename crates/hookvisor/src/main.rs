@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let (program, words) = match (programs::named(name), words.first().map(String::as_str)) {
         (Some(program), _) if program.name != "hookvisor" => (program, &words[..]),
         (_, Some("keeper")) => return keeper_entry::main(layout, &words[1..]),
+        (_, Some("pam-helper")) => return ExitCode::from(u8::try_from(access::pam_helper()).unwrap_or(2)),
         (_, Some("complete")) => return run::complete(&layout, &words[1..]),
         (_, Some("--version" | "-V")) => {
             output::print(&format!("hookvisor {}\n", env!("CARGO_PKG_VERSION")));

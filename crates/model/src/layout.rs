@@ -92,6 +92,66 @@ impl Layout {
         self.pve().join("storage.cfg")
     }
 
+    /// The folder of secrets, which is its owner's alone.
+    #[must_use]
+    pub fn private(&self) -> PathBuf {
+        self.pve().join("priv")
+    }
+
+    /// The users with their tokens, groups, pools, roles and access control lists.
+    #[must_use]
+    pub fn user_cfg(&self) -> PathBuf {
+        self.pve().join("user.cfg")
+    }
+
+    /// The realms that users belong to.
+    #[must_use]
+    pub fn domains_cfg(&self) -> PathBuf {
+        self.pve().join("domains.cfg")
+    }
+
+    /// The hashes of passwords of the realm `pve`.
+    #[must_use]
+    pub fn shadow_cfg(&self) -> PathBuf {
+        self.private().join("shadow.cfg")
+    }
+
+    /// The secrets of tokens.
+    #[must_use]
+    pub fn token_cfg(&self) -> PathBuf {
+        self.private().join("token.cfg")
+    }
+
+    /// The second factors of users.
+    #[must_use]
+    pub fn tfa_cfg(&self) -> PathBuf {
+        self.private().join("tfa.cfg")
+    }
+
+    /// The key that signs tickets.
+    #[must_use]
+    pub fn ticket_key(&self) -> PathBuf {
+        self.private().join("authkey.key")
+    }
+
+    /// The key that tickets are checked with, and, with `.old` after it, the one before.
+    #[must_use]
+    pub fn ticket_public_key(&self) -> PathBuf {
+        self.pve().join("authkey.pub")
+    }
+
+    /// The key of tokens against forged requests.
+    #[must_use]
+    pub fn csrf_key(&self) -> PathBuf {
+        self.pve().join("pve-www.key")
+    }
+
+    /// Which hookscripts others than root may set, and where they did.
+    #[must_use]
+    pub fn approvals(&self) -> PathBuf {
+        self.state().join("approvals")
+    }
+
     /// The folder of pid files and sockets of virtual machines, where hookscripts expect them.
     #[must_use]
     pub fn run_qemu(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 //! Guests are changed by reading, changing and writing back under the guest's lock, with the digest that was read:
 //! an edit from outside in between is refused, never lost.
 
+mod access;
 mod error;
 mod guests;
 mod init;
@@ -11,6 +12,7 @@ mod replace;
 mod settings;
 mod storages;
 
+pub use access::{AccessLock, secrets_path};
 pub use error::StoreError;
 pub use init::{Done, InitError, init_root, refuse_real_proxmox};
 pub use lock::ConfigLock;
