@@ -80,6 +80,8 @@ pub struct Context<'a> {
     pub authority: Authority,
     /// Through what.
     pub origin: Origin,
+    /// The address that the call comes from; none where it is this host's own.
+    pub peer: Option<String>,
     output: RefCell<&'a mut dyn Output>,
 }
 
@@ -91,7 +93,13 @@ impl<'a> Context<'a> {
         origin: Origin,
         output: &'a mut dyn Output,
     ) -> Self {
-        Self { store, user: authority.user(), authority, origin, output: RefCell::new(output) }
+        Self { store, user: authority.user(), authority, origin, peer: None, output: RefCell::new(output) }
+    }
+
+    /// The same with the address that the call comes from.
+    #[must_use]
+    pub fn from_peer(self, peer: impl Into<String>) -> Self {
+        Self { peer: Some(peer.into()), ..self }
     }
 
     /// This node.

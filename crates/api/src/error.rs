@@ -25,6 +25,9 @@ pub enum ApiError {
         /// The path that was asked for.
         path: String,
     },
+    /// Somebody is not who they say.
+    #[error(transparent)]
+    LogIn(#[from] access::Denied),
     /// The state of a guest or storage does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -104,6 +107,7 @@ impl ApiError {
         let (status, exit) = match self {
             Self::Parameters(_) => (400, 255),
             Self::NoTicket => (401, 255),
+            Self::LogIn(denied) => (denied.status(), 255),
             Self::Denied(_) => (403, 255),
             Self::NotImplemented { .. } => (501, 255),
             Self::Refused(_)

@@ -5,10 +5,11 @@
 //! sees whether the caller may, checks the parameters and runs it. Texts, statuses and exit codes of failures stand in one table, [`ApiError`].
 //!
 //! Adding a method takes these steps:
-//! 1. a `pub static` [`Method`] in the file of its resource below [`nodes`] or [`extension`];
+//! 1. a `pub static` [`Method`] in the file of its resource below [`access`], [`nodes`] or [`extension`];
 //! 2. its line in [`METHODS`], which is sorted by path and verb;
 //! 3. its command in the program's table, in the crate `hookvisor`, where it has one.
 
+pub mod access;
 mod call;
 mod check;
 mod context;

@@ -43,6 +43,9 @@ pub enum Refusal {
         /// This node.
         node: NodeName,
     },
+    /// Users, groups, roles and tokens.
+    #[error(transparent)]
+    Account(#[from] crate::access::Refused),
     /// The path names another node.
     #[error("no such cluster node '{0}'")]
     NoNode(String),

@@ -1,11 +1,39 @@
 //! Every method there is.
 
+use crate::access::{acl, domains, groups, password, permissions, roles, ticket, tokens, users};
 use crate::extension::{hooks, log, recover, status};
 use crate::method::{Method, Verb};
 use crate::nodes::{all, lxc, qemu, storage};
 
 /// All methods, sorted by path, then by verb in the order of [`Verb`].
 pub static METHODS: &[&Method] = &[
+    &acl::READ,
+    &acl::UPDATE,
+    &domains::LIST,
+    &groups::LIST,
+    &groups::CREATE,
+    &groups::READ,
+    &groups::UPDATE,
+    &groups::DELETE,
+    &password::CHANGE,
+    &permissions::READ,
+    &roles::LIST,
+    &roles::CREATE,
+    &roles::READ,
+    &roles::UPDATE,
+    &roles::DELETE,
+    &ticket::READ,
+    &ticket::CREATE,
+    &users::LIST,
+    &users::CREATE,
+    &users::READ,
+    &users::UPDATE,
+    &users::DELETE,
+    &tokens::LIST,
+    &tokens::READ,
+    &tokens::UPDATE,
+    &tokens::CREATE,
+    &tokens::DELETE,
     &hooks::HISTORY,
     &hooks::ABORT,
     &log::LOG,

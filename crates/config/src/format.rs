@@ -3,6 +3,7 @@
 use crate::property;
 use crate::schema::Property;
 use crate::text;
+use crate::user_cfg;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A named format.
@@ -72,6 +73,14 @@ pub enum Format {
     DevicePath,
     /// A user with its realm.
     UserId,
+    /// A user's token with the user.
+    TokenId,
+    /// The name of a realm, or of a token.
+    Realm,
+    /// The name of a group or a role.
+    Name,
+    /// An address of mail, or nothing.
+    Email,
     /// A property string with these keys.
     Properties(&'static [Property]),
     /// A list of values of one format.
@@ -115,6 +124,10 @@ impl Format {
             Self::MountPath => "pve-lxc-mp-path",
             Self::DevicePath => "pve-lxc-dev-string",
             Self::UserId => "pve-userid",
+            Self::TokenId => "pve-tokenid",
+            Self::Realm => "pve-realm",
+            Self::Name => "pve-groupid",
+            Self::Email => "email-opt",
             Self::Properties(_) | Self::List(_) => return None,
         })
     }
@@ -197,9 +210,14 @@ impl Format {
             Self::DevicePath => {
                 (text.starts_with("/dev/") && is_mount_path(text), "path must start with /dev/")
             }
-            Self::UserId => {
-                (text.parse::<model::UserId>().is_ok(), "value does not look like a valid user name")
-            }
+            Self::UserId => (is_user(text, false), "value does not look like a valid user name"),
+            Self::TokenId => (is_user(text, true), "value does not look like a valid token ID"),
+            Self::Realm => (
+                format!("x@{text}").parse::<model::UserId>().is_ok_and(|id| id.realm() == text),
+                "value does not look like a valid realm",
+            ),
+            Self::Name => (user_cfg::is_name(text), "value contains invalid characters"),
+            Self::Email => (is_email(text), "value does not look like a valid email address"),
         };
         if good { Ok(()) } else { Err(cause.to_owned()) }
     }
@@ -255,6 +273,16 @@ fn volume(text: &str, words: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     text.parse::<model::VolumeId>().map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn is_user(text: &str, token: bool) -> bool {
+    text.parse::<model::UserId>().is_ok_and(|id| id.token().is_some() == token && user_cfg::is_listable(&id))
+}
+
+fn is_email(text: &str) -> bool {
+    let plain =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && !b"@:,;".contains(&b));
+    text.is_empty() || text.split_once('@').is_some_and(|(user, host)| plain(user) && is_dns_name(host))
 }
 
 /// Labels of letters, digits and inner hyphens, separated by dots.

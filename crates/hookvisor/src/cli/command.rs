@@ -20,7 +20,7 @@ pub(crate) struct Program {
 
 /// One command.
 pub(crate) struct Command {
-    /// Its name: one word, or a group and a word.
+    /// Its name: one word, or a group and words.
     pub(crate) name: &'static str,
     /// What it does, in one sentence.
     pub(crate) description: &'static str,
@@ -60,7 +60,7 @@ pub(crate) type Stream = fn(&Context<'_>, &Params, &mut dyn FnMut(&Value)) -> Re
 pub(crate) type Local = fn(&Layout, &Params, &mut dyn Output) -> Result<Value, String>;
 
 /// Changes a command's options before the call.
-pub(crate) type Fix = fn(&mut [(String, Given)]) -> Result<(), ApiError>;
+pub(crate) type Fix = fn(&mut Vec<(String, Given)>) -> Result<(), ApiError>;
 
 /// What a method said.
 pub(crate) struct Answer<'a> {
@@ -138,7 +138,7 @@ impl Command {
         Self { stream: Some(stream), ..self }
     }
 
-    /// The group it belongs to, where its name has two words.
+    /// The group it belongs to, where its name has several words.
     pub(crate) fn group(&self) -> Option<&'static str> {
         self.name.split_once(' ').map(|(group, _)| group)
     }

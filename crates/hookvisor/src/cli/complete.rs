@@ -1,7 +1,7 @@
 //! Shell completion. The scripts ask the binary itself, which answers from the same tables that it parses with.
 
 use super::command::{Command, Program};
-use super::parse::find;
+use super::parse::{find, next_words};
 use config::format::Format;
 use config::schema::{Property, Type};
 use std::collections::BTreeSet;
@@ -38,13 +38,9 @@ fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Looku
     if first == "help" {
         return firsts().into_iter().collect();
     }
-    let members: Vec<String> = shown()
-        .filter_map(|command| command.name.split_once(' '))
-        .filter(|(group, _)| group == first)
-        .map(|(_, member)| member.to_owned())
-        .collect();
-    if before.len() == 1 && !members.is_empty() {
-        return members;
+    let members = next_words(program, &before.join(" "));
+    if !members.is_empty() {
+        return members.into_iter().map(str::to_owned).collect();
     }
     let Ok((command, words)) = find(program, before) else { return Vec::new() };
     if let Some(property) = words.last().and_then(|word| value_of(command, word)) {

@@ -69,35 +69,32 @@ pub(crate) fn find<'a, 'w>(
     let unknown = |name: &str| {
         Unclear(format!("ERROR: unknown command '{} {name}'\n{}", program.name, help::overview(program)))
     };
-    let word = &words[0];
-    let names: BTreeSet<&str> = program
-        .commands
-        .iter()
-        .map(|command| command.group().unwrap_or(command.name))
-        .chain(program.aliases.iter().map(|(alias, _)| *alias))
-        .collect();
-    let name = expand(&names, word).ok_or_else(|| unknown(word))?;
-    let target = program.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, target)| *target);
-    if let Some(command) = program.commands.iter().find(|command| command.name == target) {
-        return Ok((command, &words[1..]));
+    let mut found = String::new();
+    for (index, word) in words.iter().enumerate() {
+        let mut names = next_words(program, &found);
+        if index == 0 {
+            names.extend(program.aliases.iter().map(|(alias, _)| *alias));
+        }
+        let name = expand(&names, word).ok_or_else(|| unknown(format!("{found} {word}").trim_start()))?;
+        let alias = program.aliases.iter().find(|(alias, _)| index == 0 && *alias == name);
+        let name = alias.map_or(name, |(_, target)| *target);
+        found = format!("{found} {name}").trim_start().to_owned();
+        if let Some(command) = program.commands.iter().find(|command| command.name == found) {
+            return Ok((command, &words[index + 1..]));
+        }
     }
-    let members: BTreeSet<&str> = program
-        .commands
-        .iter()
-        .filter_map(|command| command.name.split_once(' '))
-        .filter(|(group, _)| *group == target)
-        .map(|(_, member)| member)
-        .collect();
-    let Some(second) = words.get(1) else {
-        return Err(Unclear(format!(
-            "ERROR: no command specified\n{}",
-            help::group_overview(program, target)
-        )));
-    };
-    let member = expand(&members, second).ok_or_else(|| unknown(&format!("{target} {second}")))?;
-    let full = format!("{target} {member}");
-    let command = program.commands.iter().find(|command| command.name == full);
-    Ok((command.ok_or_else(|| unknown(&full))?, &words[2..]))
+    let group = found.split(' ').next().unwrap_or_default();
+    Err(Unclear(format!("ERROR: no command specified\n{}", help::group_overview(program, group))))
+}
+
+/// The words that may follow in the names of commands that begin with these words.
+pub(crate) fn next_words<'a>(program: &'a Program, before: &str) -> BTreeSet<&'a str> {
+    let names = program.commands.iter().filter(|command| !command.hidden || before.is_empty());
+    let rests = names.filter_map(|command| match before {
+        "" => Some(command.name),
+        _ => command.name.strip_prefix(before)?.strip_prefix(' '),
+    });
+    rests.filter_map(|rest| rest.split(' ').next()).collect()
 }
 
 fn expand<'n>(names: &BTreeSet<&'n str>, word: &str) -> Option<&'n str> {

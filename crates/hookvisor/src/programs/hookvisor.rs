@@ -4,7 +4,8 @@ use super::print::{field, text};
 use crate::cli::{Answer, Command, Program};
 use crate::clock::{local_time, seconds};
 use crate::local;
-use crate::programs::record;
+use crate::programs::{record, users};
+use api::access::{acl, password, tokens, users as accounts};
 use api::extension::{hooks, log, recover, status};
 use api::nodes::all;
 use serde_json::Value;
@@ -16,8 +17,17 @@ pub(crate) static HOOKVISOR: Program = Program {
     about: "Proxmox VE's guest lifecycle with its hookscripts, for any Linux host.\n\
             The programs qm, pct and pvesm are commands of it, too: 'hookvisor qm start 100'.",
     commands: &[
+        Command::new("acl list", &acl::READ, &[]).formats().print(users::acl),
+        Command::new("acl modify", &acl::UPDATE, &["path"]),
         Command::new("hooks abort", &hooks::ABORT, &["vmid"]).print(text),
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
+        Command::new("user add", &accounts::CREATE, &["userid"]),
+        Command::new("user delete", &accounts::DELETE, &["userid"]),
+        Command::new("user list", &accounts::LIST, &[]).formats().print(users::list),
+        Command::new("user passwd", &password::CHANGE, &["userid"]).fix(users::ask_password),
+        Command::new("user token add", &tokens::CREATE, &["userid", "tokenid"]).formats().print(users::token),
+        Command::new("user token list", &tokens::LIST, &["userid"]).formats().print(users::tokens),
+        Command::new("user token remove", &tokens::DELETE, &["userid", "tokenid"]),
         local::COMPLETION,
         local::INIT,
         Command::new("log", &log::LOG, &["vmid"]).formats().stream(log::follow).print(records),

@@ -7,6 +7,7 @@ mod print;
 mod pvesm;
 mod qm;
 pub(crate) mod record;
+mod users;
 
 pub(crate) use print::plain;
 

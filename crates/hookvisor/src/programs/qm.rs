@@ -69,7 +69,7 @@ fn list(answer: &Answer<'_>) -> (String, u8) {
 }
 
 /// `--sshkeys` names a file on the command line; the API takes its percent-encoded content.
-fn read_sshkeys(given: &mut [(String, api::Given)]) -> Result<(), api::ApiError> {
+fn read_sshkeys(given: &mut Vec<(String, api::Given)>) -> Result<(), api::ApiError> {
     for (_, value) in given.iter_mut().filter(|(name, _)| name == "sshkeys") {
         let path = value.joined();
         let content = std::fs::read(&path).map_err(|source| api::ApiError::File {
