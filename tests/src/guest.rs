@@ -428,7 +428,7 @@ impl<'h> Guest<'h> {
 }
 
 fn is_never_called(word: &str) -> bool {
-    ["not-found", "not-executable", "not-a-snippet", "cannot-spawn"]
+    ["not-found", "not-executable", "not-a-snippet", "cannot-spawn", "refused"]
         .iter()
         .any(|outcome| word.ends_with(outcome))
 }

@@ -62,6 +62,9 @@ pub enum ApiError {
     /// A container's root file system could not be made.
     #[error(transparent)]
     Create(#[from] lxc::create::CreateError),
+    /// What root approved cannot be read or written.
+    #[error(transparent)]
+    Approvals(#[from] hooks::approvals::ApprovalsError),
     /// The record could not be read.
     #[error(transparent)]
     Log(#[from] record::log::LogError),
@@ -120,6 +123,7 @@ impl ApiError {
             | Self::Agent(_)
             | Self::Create(_)
             | Self::Log(_)
+            | Self::Approvals(_)
             | Self::History(_)
             | Self::File { .. } => (500, 255),
         };

@@ -20,6 +20,8 @@ pub enum Permission {
         /// The privileges' names.
         any_of: &'static [&'static str],
     },
+    /// This, or what Proxmox VE does not know; without both it refuses in the words of the first.
+    Besides(&'static Permission, &'static Permission),
     /// One of these.
     AnyOf(&'static [Permission]),
     /// All of these.
@@ -108,6 +110,9 @@ impl Caller<'_> {
             Permission::Root if *self.user == UserId::root() => Ok(()),
             Permission::Root => Err(denied("user != root@pam")),
             Permission::Privileges { path, any_of } => self.has(&self.filled(path)?, any_of),
+            Permission::Besides(usual, ours) => {
+                self.permit(usual).or_else(|refused| self.permit(ours).map_err(|_| refused))
+            }
             Permission::AnyOf(several) => on(several.iter().any(|one| self.permit(one).is_ok())),
             Permission::AllOf(several) => several.iter().try_for_each(|one| self.permit(one)),
             Permission::Given(name, then) if self.params.has(name) => self.permit(then),

@@ -105,6 +105,15 @@ pub enum Refusal {
     /// A key that only root@pam may touch.
     #[error("only root can set '{0}' config")]
     RootOnly(String),
+    /// A key whose value names a device of the host, which only root@pam may give away.
+    #[error("only root can set '{0}' config for real devices")]
+    RootOnlyDevice(String),
+    /// An approval that was never given.
+    #[error("script '{0}' is not approved")]
+    NotApproved(model::VolumeId),
+    /// A file or device of the host where a volume should be.
+    #[error("Only root can pass arbitrary filesystem paths.")]
+    ArbitraryPath,
     /// A change of a configuration.
     #[error(transparent)]
     Change(#[from] config::pending::Refused),

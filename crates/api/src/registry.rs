@@ -1,7 +1,7 @@
 //! Every method there is.
 
 use crate::access::{acl, domains, groups, password, permissions, roles, ticket, tokens, users};
-use crate::extension::{hooks, log, recover, status};
+use crate::extension::{approvals, hooks, log, recover, status};
 use crate::method::{Method, Verb};
 use crate::nodes::{all, lxc, qemu, storage};
 
@@ -34,6 +34,9 @@ pub static METHODS: &[&Method] = &[
     &tokens::UPDATE,
     &tokens::CREATE,
     &tokens::DELETE,
+    &approvals::LIST,
+    &approvals::APPROVE,
+    &approvals::WITHDRAW,
     &hooks::HISTORY,
     &hooks::ABORT,
     &log::LOG,

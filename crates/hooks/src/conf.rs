@@ -3,8 +3,8 @@
 use crate::settings::Settings;
 use crate::trust::{self, Untrusted};
 use crate::value::{ValueError, add_parameters, duration};
-use model::{Layout, Vmid};
-use std::collections::BTreeMap;
+use model::{Layout, StorageId, Vmid};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct HooksConf {
     pub host: Set,
     /// For single ones.
     pub guests: BTreeMap<Vmid, Set>,
+    /// The storages whose file systems cannot tell who may write, and which the administrator answers for.
+    pub trusted: BTreeSet<StorageId>,
 }
 
 /// Why the file cannot be used.
@@ -60,7 +62,7 @@ pub enum Reason {
     #[error("it is not UTF-8")]
     NotText,
     /// A header of no known section.
-    #[error("unknown section '{0}': there are [host] and [guest VMID]")]
+    #[error("unknown section '{0}': there are [host], [guest VMID] and [storage NAME]")]
     UnknownSection(String),
     /// A section that is there already.
     #[error("the section '{0}' is there twice")]
@@ -74,6 +76,9 @@ pub enum Reason {
     /// A key that does not exist.
     #[error("unknown setting '{0}': there are timeout and params")]
     UnknownKey(String),
+    /// A setting that storages do not have.
+    #[error("'{0}' is nothing that a storage has: there is trust = yes, and trust = no")]
+    NoTrust(String),
     /// A limit where there is one already.
     #[error("'timeout' is set twice in one section")]
     TimeoutTwice,
@@ -105,7 +110,8 @@ impl HooksConf {
     pub fn parse(raw: &[u8]) -> Result<Self, (usize, Reason)> {
         let mut conf = Self::default();
         let mut host_seen = false;
-        let mut section: Option<&mut Set> = None;
+        let mut section: Option<Section<'_>> = None;
+        let mut storages = BTreeMap::new();
         for (number, raw) in (1..).zip(raw.split(|byte| *byte == b'\n')) {
             let failed = |reason: Reason| (number, reason);
             let line = std::str::from_utf8(raw).map_err(|_| failed(Reason::NotText))?.trim();
@@ -113,6 +119,13 @@ impl HooksConf {
                 continue;
             }
             if line.starts_with('[') {
+                if let Some(storage) = storage_of(line) {
+                    if storages.insert(storage.clone(), false).is_some() {
+                        return Err(failed(Reason::SectionTwice(line.to_owned())));
+                    }
+                    section = Some(Section::Storage(storage));
+                    continue;
+                }
                 let known = match vmid_of(line) {
                     None if line == "[host]" => std::mem::replace(&mut host_seen, true),
                     None => return Err(failed(Reason::UnknownSection(line.to_owned()))),
@@ -121,15 +134,20 @@ impl HooksConf {
                 if known {
                     return Err(failed(Reason::SectionTwice(line.to_owned())));
                 }
-                section = Some(match vmid_of(line) {
+                section = Some(Section::Scripts(match vmid_of(line) {
                     None => &mut conf.host,
                     Some(vmid) => conf.guests.entry(vmid).or_default(),
-                });
+                }));
                 continue;
             }
-            let section = section.as_deref_mut().ok_or_else(|| failed(Reason::NoSection))?;
-            section.set(line).map_err(failed)?;
+            match section.as_mut().ok_or_else(|| failed(Reason::NoSection))? {
+                Section::Scripts(set) => set.set(line).map_err(failed)?,
+                Section::Storage(storage) => {
+                    storages.insert(storage.clone(), trust(line).map_err(failed)?);
+                }
+            }
         }
+        conf.trusted = storages.into_iter().filter(|(_, trusted)| *trusted).map(|(id, _)| id).collect();
         Ok(conf)
     }
 
@@ -165,6 +183,26 @@ impl Set {
             other => return Err(Reason::UnknownKey(other.to_owned())),
         }
         Ok(())
+    }
+}
+
+/// What the lines below a header are about.
+enum Section<'a> {
+    Scripts(&'a mut Set),
+    Storage(StorageId),
+}
+
+fn storage_of(header: &str) -> Option<StorageId> {
+    header.strip_prefix("[storage ")?.strip_suffix(']')?.trim().parse().ok()
+}
+
+/// `trust = yes`
+fn trust(line: &str) -> Result<bool, Reason> {
+    let words = line.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+    match words {
+        Some(("trust", "yes")) => Ok(true),
+        Some(("trust", "no")) => Ok(false),
+        _ => Err(Reason::NoTrust(line.to_owned())),
     }
 }
 

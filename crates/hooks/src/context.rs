@@ -130,7 +130,7 @@ pub struct Call {
     /// The script's name in records.
     pub script: String,
     /// How it ended: `ok`, `exit`, `signal`, `timed-out`, `aborted`, `not-found`, `not-executable`, `not-a-snippet`,
-    /// `cannot-spawn`, `unknown`.
+    /// `cannot-spawn`, `refused`, `unknown`.
     pub outcome: String,
     /// Its exit code, where it ended by itself.
     pub exit_code: Option<i32>,

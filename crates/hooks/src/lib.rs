@@ -9,6 +9,7 @@
 //! host's administrator says about it stands in `hooks.conf` ([`conf`]), and what it is told beside its two arguments is
 //! its [`context`].
 
+pub mod approvals;
 mod call;
 pub mod chain;
 pub mod conf;

@@ -24,6 +24,20 @@ pub enum Problem {
     /// Others than root may change it; the text names what.
     #[error("{0}")]
     Untrusted(String),
+    /// Somebody else than root set it, and root has not approved it.
+    #[error("script '{0}' is not approved")]
+    Unapproved(String),
+    /// It is not the file that root approved.
+    #[error("script '{0}' has changed since it was approved")]
+    Changed(String),
+    /// Whether it is approved cannot be found out.
+    #[error("cannot tell whether script '{script}' is approved: {cause}")]
+    Approvals {
+        /// The script.
+        script: String,
+        /// Why not.
+        cause: String,
+    },
     /// The settings in its text cannot be read.
     #[error("settings in script '{script}' {error}")]
     Settings {
@@ -54,6 +68,7 @@ impl Problem {
             Self::Storage(_) | Self::NotFound(_) => Outcome::NotFound,
             Self::VolumeId(_) | Self::NotASnippet(_) => Outcome::NotASnippet,
             Self::NotExecutable(_) => Outcome::NotExecutable,
+            Self::Unapproved(_) | Self::Changed(_) | Self::Approvals { .. } => Outcome::Refused,
             Self::Untrusted(_) | Self::Settings { .. } | Self::Exec(_) | Self::Unrecorded(_) => {
                 Outcome::CannotSpawn
             }

@@ -128,6 +128,7 @@ fn every_context_obeys_the_schema_of_the_book_and_names_no_field_that_is_not_in_
         Outcome::NotExecutable,
         Outcome::NotASnippet,
         Outcome::CannotSpawn,
+        Outcome::Refused,
         Outcome::Unknown,
     ];
     let earlier = outcomes.map(|outcome| Earlier {

@@ -194,7 +194,9 @@ impl Keeper {
             // What is left of it is enough to say that the storage did not come. Whatever else is wrong with it is told below.
             let _ = storages.wait_for(volume.storage(), patience - patience / 20);
         }
-        hooks::locate(&storages, volume)
+        let path = hooks::locate(&storages, volume)?;
+        hooks::approvals::check_call(&self.layout, self.vmid, volume, &path)?;
+        Ok(path)
     }
 
     /// Whether a script that cannot be called is no more than passed over, with a warning perhaps. One that had `pre-start`

@@ -70,6 +70,8 @@ pub enum Outcome {
     NotASnippet,
     /// The kernel could not start it, for example because its interpreter is missing.
     CannotSpawn,
+    /// It needs root's approval, and this is not what was approved.
+    Refused,
     /// Nobody was there to see how it ended.
     Unknown,
 }
@@ -91,7 +93,8 @@ impl Outcome {
             | Self::NotFound
             | Self::NotExecutable
             | Self::NotASnippet
-            | Self::CannotSpawn => true,
+            | Self::CannotSpawn
+            | Self::Refused => true,
             Self::Ok | Self::TimedOut | Self::Aborted | Self::Unknown => false,
         }
     }
@@ -109,6 +112,7 @@ impl fmt::Display for Outcome {
             Self::NotExecutable => f.pad("not executable"),
             Self::NotASnippet => f.pad("not a snippet"),
             Self::CannotSpawn => f.pad("cannot spawn"),
+            Self::Refused => f.pad("refused"),
             Self::Unknown => f.pad("unknown"),
         }
     }

@@ -1,5 +1,6 @@
 //! What Proxmox VE does not have: below `/hookvisor/…`.
 
+pub mod approvals;
 pub mod hooks;
 pub mod log;
 pub mod recover;

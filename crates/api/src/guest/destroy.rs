@@ -3,6 +3,7 @@
 //! The run lock is held from the look at the guest's state to the end, so no start comes in between. The
 //! configuration goes last: what was interrupted can be repeated.
 
+use super::approval;
 use super::update::LOCK_WAIT;
 use crate::context::check_lock;
 use crate::task::{self, Task};
@@ -52,7 +53,7 @@ pub(crate) fn destroy(context: &Context<'_>, how: &Destruction) -> Result<Value,
         remove_volumes(context, task, how, &config)?;
         remove_leftovers(context, how)?;
         context.store.remove(&lock)?;
-        Ok(())
+        approval::forget(context, how.vmid)
     })
 }
 

@@ -1,8 +1,10 @@
 //! What methods of both kinds of guest share: configurations as clients see them, updates, new volumes, removal.
 
+pub(crate) mod approval;
 pub(crate) mod claim;
 pub(crate) mod destroy;
 pub(crate) mod fresh;
+pub(crate) mod rights;
 pub(crate) mod show;
 pub(crate) mod update;
 pub(crate) mod usage;

@@ -3,6 +3,8 @@
 //! The order is Proxmox VE's, because it decides which error is told: the request itself, the hookscript, who may,
 //! the configuration lock, the digest, the guest's lock. Nothing is changed before all of it holds.
 
+use super::approval;
+use super::rights::Asked;
 use super::volumes::{self, Made};
 use crate::context::check_lock;
 use crate::nodes::qemu::power::root_only;
@@ -36,10 +38,11 @@ pub(crate) fn check_request(
 ) -> Result<Change, ApiError> {
     root_only(context, params, &["skiplock"])?;
     let change = read(kind, params)?;
-    check_hookscript(kind, context, change.set.get("hookscript"), |context| {
-        check_who(kind, context, &change)
-    })?;
-    check_who(kind, context, &change)?;
+    // What is there is read for those who may not do everything; under the lock it is looked at again.
+    let config = if context.is_root() { None } else { Some(context.read(kind, params.vmid())?) };
+    let who = || check_who(kind, context, params.vmid(), config.as_ref(), &change);
+    check_hookscript(kind, context, change.set.get("hookscript"), who)?;
+    who()?;
     Ok(change)
 }
 
@@ -64,11 +67,14 @@ pub(crate) fn update(kind: GuestKind, context: &Context<'_>, params: &Params) ->
     let mut config = context.read(kind, vmid)?;
     check_digest(&config, params.text("digest"))?;
     check_lock(&config, params.flag("skiplock", false))?;
+    check_who(kind, context, vmid, Some(&config), &change)?;
     if kind == GuestKind::Qemu {
         announce(context, vmid, params);
     }
     let mut made = Made::default();
+    let script = change.set.get("hookscript").cloned();
     let done = (|| {
+        approval::bind(context, vmid, script.as_deref())?;
         volumes::complete(context, &config, vmid, &mut change.set, &mut made)?;
         let running = lifecycle::is_running(context, vmid);
         let own = |volume: &VolumeId| pending::bears_number(volume, vmid);
@@ -76,6 +82,7 @@ pub(crate) fn update(kind: GuestKind, context: &Context<'_>, params: &Params) ->
         outcome.warnings.iter().for_each(|warning| context.warn(warning));
         let digest = config.digest.clone();
         context.store.write(&lock, &config, Some(&digest))?;
+        approval::release(context, vmid, script.as_deref())?;
         Ok(outcome.freed)
     })();
     match done {
@@ -122,7 +129,7 @@ fn check_hookscript(
     kind: GuestKind,
     context: &Context<'_>,
     script: Option<&String>,
-    who: impl Fn(&Context<'_>) -> Result<(), ApiError>,
+    who: impl Fn() -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
     let Some(script) = script else { return Ok(()) };
     match kind {
@@ -130,7 +137,7 @@ fn check_hookscript(
             locate(context, script).map_err(|text| ApiError::parameter("hookscript", &format!("{text}\n")))
         }
         GuestKind::Lxc => {
-            who(context)?;
+            who()?;
             locate(context, script).map_err(|text| Refusal::Hookscript(text).into())
         }
     }
@@ -143,42 +150,15 @@ pub(crate) fn locate(context: &Context<'_>, script: &str) -> Result<(), String> 
     hooks::locate(&storages, &script).map(|_| ()).map_err(|problem| problem.to_string())
 }
 
-/// Options that only root@pam may touch (api.md 2.4).
-pub(crate) fn check_keys<'k>(
+/// Whether the caller may make this change of a guest as it is now.
+fn check_who(
     kind: GuestKind,
     context: &Context<'_>,
-    mut keys: impl Iterator<Item = &'k String>,
+    vmid: Vmid,
+    config: Option<&GuestConfig>,
+    change: &Change,
 ) -> Result<(), ApiError> {
-    const ROOT_ONLY: &[&str] = &[
-        "affinity",
-        "arch",
-        "args",
-        "hookscript",
-        "hugepages",
-        "ivshmem",
-        "lock",
-        "spice_enhancements",
-        "vmgenid",
-    ];
-    if context.is_root() {
-        return Ok(());
-    }
-    match kind {
-        GuestKind::Qemu => {
-            match keys.find(|key| ROOT_ONLY.contains(&key.as_str()) || key.starts_with("parallel")) {
-                Some(key) => Err(Refusal::RootOnly(key.clone()).into()),
-                None => Ok(()),
-            }
-        }
-        GuestKind::Lxc if keys.any(|key| key == "hookscript") => {
-            Err(ApiError::Denied("changing the hookscript is only allowed for root@pam".to_owned()))
-        }
-        GuestKind::Lxc => Ok(()),
-    }
-}
-
-fn check_who(kind: GuestKind, context: &Context<'_>, change: &Change) -> Result<(), ApiError> {
-    check_keys(kind, context, change.set.keys().chain(&change.delete).chain(&change.revert))
+    Asked { context, kind, vmid, pool: None, config }.check(change)
 }
 
 fn check_digest(config: &GuestConfig, digest: Option<&str>) -> Result<(), ApiError> {

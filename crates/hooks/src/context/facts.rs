@@ -195,6 +195,7 @@ fn call(earlier: &Earlier) -> Call {
         Outcome::NotExecutable => ("not-executable", None, None),
         Outcome::NotASnippet => ("not-a-snippet", None, None),
         Outcome::CannotSpawn => ("cannot-spawn", None, None),
+        Outcome::Refused => ("refused", None, None),
         Outcome::Unknown => ("unknown", None, None),
     };
     Call {

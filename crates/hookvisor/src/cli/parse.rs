@@ -30,7 +30,10 @@ pub(crate) fn parse<'a>(program: &'a Program, words: &[String]) -> Result<Asked<
         "help" => return help_for(program, &words[1..]),
         _ => {}
     }
-    if let (Some(group), Some("--help" | "-h")) = (group(program, first), words.get(1).map(String::as_str)) {
+    if let Some(at) = words.iter().position(|word| matches!(word.as_str(), "--help" | "-h"))
+        && let Some(group) = group(program, first)
+        && !next_words(program, &words[..at].join(" ")).is_empty()
+    {
         return Ok(Asked::Help(help::group(program, group)));
     }
     let (command, words) = find(program, words)?;

@@ -6,7 +6,7 @@ use crate::clock::{local_time, seconds};
 use crate::local;
 use crate::programs::{record, users};
 use api::access::{acl, password, tokens, users as accounts};
-use api::extension::{hooks, log, recover, status};
+use api::extension::{approvals, hooks, log, recover, status};
 use api::nodes::all;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -20,7 +20,10 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("acl list", &acl::READ, &[]).formats().print(users::acl),
         Command::new("acl modify", &acl::UPDATE, &["path"]),
         Command::new("hooks abort", &hooks::ABORT, &["vmid"]).print(text),
+        Command::new("hooks approvals", &approvals::LIST, &[]).formats().print(users::approvals),
+        Command::new("hooks approve", &approvals::APPROVE, &["volume"]).print(text),
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
+        Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"]),
         Command::new("user add", &accounts::CREATE, &["userid"]),
         Command::new("user delete", &accounts::DELETE, &["userid"]),
         Command::new("user list", &accounts::LIST, &[]).formats().print(users::list),

@@ -1,4 +1,4 @@
-//! What the commands about users print, and how they ask for a password.
+//! What the commands about users and approvals print, and how they ask for a password.
 
 use super::print::field;
 use crate::cli::Answer;
@@ -82,6 +82,20 @@ pub(crate) fn acl(answer: &Answer<'_>) -> (String, u8) {
         );
     }
     (out, 0)
+}
+
+/// A line for each approved script.
+pub(crate) fn approvals(answer: &Answer<'_>) -> (String, u8) {
+    let line = |row| {
+        let guests: Vec<String> = row_guests(row);
+        let used = if guests.is_empty() { String::new() } else { format!("  set for {}", guests.join(", ")) };
+        format!("{}  {:<9} {}{used}\n", field(row, "sha256"), field(row, "state"), field(row, "volid"))
+    };
+    (rows(answer).map(line).collect(), 0)
+}
+
+fn row_guests(row: &Value) -> Vec<String> {
+    row["guests"].as_array().into_iter().flatten().map(super::print::plain).collect()
 }
 
 /// Asks for the password where none is given: twice at a terminal, without showing it; else the first line of standard input.

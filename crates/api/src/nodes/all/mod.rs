@@ -5,7 +5,7 @@ pub mod start;
 pub mod stop;
 
 use crate::task::Task;
-use crate::{ApiError, Context, Params, Permission};
+use crate::{ApiError, Context, Params};
 use config::GuestConfig;
 use config::format::{Format, startup};
 use config::schema::Property;
@@ -13,8 +13,16 @@ use lifecycle::boot::{self, Guest};
 use model::{GuestKind, Vmid};
 use std::cell::Cell;
 
-/// Proxmox VE lets whoever has this privilege on all guests that are named name them; here it takes all guests.
-const POWER: Permission = Permission::Privileges { path: "/", any_of: &["VM.PowerMgmt"] };
+/// Whoever may start and stop all guests may do so; anybody else has to name those that it may.
+fn permit(context: &Context<'_>, named: Option<&[Vmid]>) -> Result<(), ApiError> {
+    const POWER: &[&str] = &["VM.PowerMgmt"];
+    match named {
+        Some(named) if !context.authority.has_any("/", POWER) => {
+            named.iter().try_for_each(|vmid| context.require(&format!("/vms/{vmid}"), POWER))
+        }
+        _ => context.require("/", POWER),
+    }
+}
 
 const VMS: Property = Property::string("vms")
     .optional()
@@ -28,10 +36,12 @@ const MAX_WORKERS: Property = Property::integer("max-workers").optional().min(1)
 /// Guests that are named, sorted. None for all of the node.
 fn named(context: &Context<'_>, params: &Params) -> Result<Option<Vec<Vmid>>, ApiError> {
     if !params.has("vms") {
+        permit(context, None)?;
         return Ok(None);
     }
     let mut named: Vec<Vmid> = params.list("vms").iter().filter_map(|vmid| vmid.parse().ok()).collect();
     named.sort_unstable();
+    permit(context, Some(&named))?;
     match named.iter().find(|vmid| context.store.find(**vmid).is_none()) {
         Some(vmid) => Err(ApiError::parameter("vms", &format!("guest {vmid} does not exist"))),
         None => Ok(Some(named)),

@@ -1,12 +1,12 @@
 //! Starts the guests that are to run whenever the host does (lifecycle.md 8.2).
 
 use super::crew::Crew;
-use super::{MAX_WORKERS, POWER, Round, VMS, label, named};
+use super::{MAX_WORKERS, Round, VMS, label, named};
 use crate::guest::update::LOCK_WAIT;
 use crate::lifecycle::{is_kept, is_on_its_way};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::AT_NODE;
-use crate::{ApiError, Context, Origin, Params, task};
+use crate::{ApiError, Context, Origin, Params, Permission, task};
 use config::schema::Property;
 use keeper::StartRequest;
 use keeper::client;
@@ -33,7 +33,7 @@ pub static START: Method = Method {
     verb: Verb::Post,
     description: "Starts all guests that have onboot, in the order of their startup options.",
     parameters: &[AT_NODE, PARAMETERS],
-    permission: POWER,
+    permission: Permission::User,
     returns: Returns::Upid,
     protected: true,
     scope: Scope::Api,

@@ -1,11 +1,11 @@
 //! Shuts all guests down, as before the host does (lifecycle.md 8.3).
 
 use super::crew::Crew;
-use super::{MAX_WORKERS, POWER, Round, VMS, label, named};
+use super::{MAX_WORKERS, Round, VMS, label, named};
 use crate::lifecycle::is_kept;
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::AT_NODE;
-use crate::{ApiError, Context, Params, task};
+use crate::{ApiError, Context, Params, Permission, task};
 use config::schema::Property;
 use keeper::Request;
 use keeper::client::{self, ClientError};
@@ -38,7 +38,7 @@ pub static STOP: Method = Method {
     verb: Verb::Post,
     description: "Shuts all guests down, in the reverse order of their startup options.",
     parameters: &[AT_NODE, PARAMETERS],
-    permission: POWER,
+    permission: Permission::User,
     returns: Returns::Upid,
     protected: true,
     scope: Scope::Api,

@@ -13,6 +13,16 @@ const KIND: GuestKind = GuestKind::Lxc;
 
 const AUDIT: Permission = Permission::guest(&["VM.Audit"]);
 
+const SCRIPT: Permission = Permission::guest(&[::access::roles::HOOKSCRIPT]);
+
+const USUAL: Permission = Permission::guest(&[
+    "VM.Config.Disk",
+    "VM.Config.CPU",
+    "VM.Config.Memory",
+    "VM.Config.Network",
+    "VM.Config.Options",
+]);
+
 static READ_PARAMETERS: &[Property] = &[CURRENT, SNAPSHOT];
 
 /// `pct config`
@@ -49,13 +59,7 @@ pub static UPDATE: Method = Method {
     verb: Verb::Put,
     description: "Changes a container's configuration.",
     parameters: &[AT_GUEST, UPDATE_PARAMETERS, &OPTIONS],
-    permission: Permission::guest(&[
-        "VM.Config.Disk",
-        "VM.Config.CPU",
-        "VM.Config.Memory",
-        "VM.Config.Network",
-        "VM.Config.Options",
-    ]),
+    permission: Permission::Besides(&USUAL, &SCRIPT),
     returns: Returns::Null,
     protected: true,
     scope: Scope::Api,

@@ -1,8 +1,9 @@
 //! `pct create`: a new container from a template (api.md 3.1).
 
 use crate::guest::claim::Claim;
+use crate::guest::rights::Asked;
 use crate::guest::volumes::{Completion, Made, shift};
-use crate::guest::{self, update};
+use crate::guest::{self, approval, update};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::nodes::qemu::create::start;
 use crate::nodes::unsupported;
@@ -44,21 +45,50 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         .filter(|(key, _)| ::config::schema::find(all(KIND), key).is_some())
         .map(|(key, value)| (key.to_owned(), value.joined()))
         .collect();
-    update::check_keys(KIND, context, asked.keys())?;
+    check_rights(context, params, &asked)?;
     if let Some(script) = asked.get("hookscript") {
         update::locate(context, script).map_err(Refusal::Hookscript)?;
     }
     // Said at once, by its name.
     template(context, params.text("ostemplate").unwrap_or_default())?;
     add_defaults(&mut asked, vmid, params.text("storage"));
+    let script = asked.get("hookscript").cloned();
     let claim = Claim::take(context, KIND, vmid)?;
     task::run(context, "vzcreate", &vmid.to_string(), |task| {
-        claim.fill(|config, made| make(context, task, params, asked, config, made))?;
+        claim.fill(|config, made| {
+            approval::bind(context, vmid, script.as_deref())?;
+            make(context, task, params, asked, config, made)
+        })?;
+        approval::release(context, vmid, script.as_deref())?;
         if params.flag("start", false) {
             start(context, task, vmid);
         }
         Ok(())
     })
+}
+
+/// Who may make this container.
+fn check_rights(
+    context: &Context<'_>,
+    params: &Params,
+    asked: &BTreeMap<String, String>,
+) -> Result<(), ApiError> {
+    let rights = Asked { context, kind: KIND, vmid: params.vmid(), pool: params.text("pool"), config: None };
+    rights.require(&["VM.Allocate"])?;
+    if params.flag("start", false) {
+        rights.require(&["VM.PowerMgmt"])?;
+    }
+    // What is made where nothing is said, too.
+    let mut asked = asked.clone();
+    add_defaults(&mut asked, params.vmid(), params.text("storage"));
+    let privileged = !asked.contains_key("unprivileged");
+    let usual = |key: &str| matches!(key, "hostname" | "memory" | "swap" | "unprivileged");
+    asked.retain(|key, _| params.has(key) || !usual(key));
+    if privileged {
+        context.require("/", &["Sys.Modify"])?;
+    }
+    rights.check_set(&asked)?;
+    rights.check_source(params.text("ostemplate").unwrap_or_default())
 }
 
 /// What every container has.

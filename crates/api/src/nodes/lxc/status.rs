@@ -31,6 +31,9 @@ pub static LIST: Method = Method {
 fn list(context: &Context<'_>, _params: &Params) -> Result<Value, ApiError> {
     let mut rows = Vec::new();
     for (vmid, _) in context.store.list()?.into_iter().filter(|(_, kind)| *kind == KIND) {
+        if !context.authority.has_any(&format!("/vms/{vmid}"), &["VM.Audit"]) {
+            continue;
+        }
         match context.store.read(KIND, vmid) {
             Ok(config) => rows.push(Value::Object(status(context, vmid, &config))),
             Err(store::StoreError::NoConfig { .. }) => {}

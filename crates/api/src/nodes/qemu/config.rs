@@ -13,7 +13,11 @@ const KIND: GuestKind = GuestKind::Qemu;
 
 const AUDIT: Permission = Permission::guest(&["VM.Audit"]);
 
-const CHANGE: Permission = Permission::guest(&[
+const CHANGE: Permission = Permission::Besides(&USUAL, &SCRIPT);
+
+const SCRIPT: Permission = Permission::guest(&[::access::roles::HOOKSCRIPT]);
+
+const USUAL: Permission = Permission::guest(&[
     "VM.Config.Disk",
     "VM.Config.CDROM",
     "VM.Config.CPU",

@@ -1,6 +1,6 @@
 //! `qm create`: a new virtual machine, with what Proxmox VE adds to what was asked for (api.md 3.1).
 
-use crate::guest::{self, claim::Claim, fresh, update, volumes::Completion};
+use crate::guest::{self, approval, claim::Claim, fresh, rights::Asked, update, volumes::Completion};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::nodes::unsupported;
 use crate::schema::AT_NODE;
@@ -50,10 +50,17 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         .filter(|(key, _)| ::config::schema::find(all(KIND), key).is_some())
         .map(|(key, value)| (update::alias(key).to_owned(), value.joined()))
         .collect();
-    update::check_keys(KIND, context, asked.keys())?;
+    let rights = Asked { context, kind: KIND, vmid, pool: params.text("pool"), config: None };
+    rights.require(&["VM.Allocate"])?;
+    if params.flag("start", false) {
+        rights.require(&["VM.PowerMgmt"])?;
+    }
+    rights.check_set(&asked)?;
+    let script = asked.get("hookscript").cloned();
     let claim = Claim::take(context, KIND, vmid)?;
     let upid = task::run(context, "qmcreate", &vmid.to_string(), |task| {
         claim.fill(|config, made| {
+            approval::bind(context, vmid, script.as_deref())?;
             let mut set = asked;
             let say = |bytes: &[u8]| task.write(bytes);
             let storage = params.storage("storage");
@@ -65,6 +72,7 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
             }
             add_defaults(&mut config.main)
         })?;
+        approval::release(context, vmid, script.as_deref())?;
         if params.flag("start", false) {
             start(context, task, vmid);
         }

@@ -35,6 +35,9 @@ fn list(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let full = params.flag("full", false);
     let mut rows = Vec::new();
     for (vmid, _) in context.store.list()?.into_iter().filter(|(_, kind)| *kind == KIND) {
+        if !context.authority.has_any(&format!("/vms/{vmid}"), &["VM.Audit"]) {
+            continue;
+        }
         // One that goes away meanwhile is none; one that cannot be read is still there.
         match context.store.read(KIND, vmid) {
             Ok(config) => rows.push(Value::Object(status(context, vmid, &config, full))),

@@ -5,8 +5,8 @@ use crate::schema::{AT_NODE, AT_STORAGE, VMID};
 use crate::{ApiError, Context, Params, Permission, Refusal, task};
 use ::config::format::Format;
 use ::config::schema::Property;
-use ::storage::{AllocRequest, ContentFilter, Freed, ImageFormat};
-use model::{StorageId, VolumeId};
+use ::storage::{AllocRequest, ContentFilter, ContentItem, Freed, ImageFormat};
+use model::{ContentType, StorageId, VolumeId};
 use serde_json::{Map, Value, json};
 
 static LIST_PARAMETERS: &[Property] = &[
@@ -34,7 +34,8 @@ fn list(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     };
     let listing = context.storages()?.list(&storage(params)?, filter, &|vmid| context.store.find(vmid))?;
     listing.warnings.iter().for_each(|warning| context.warn(warning));
-    let rows = listing.items.into_iter().map(|item| {
+    let seen = listing.items.into_iter().filter(|item| may_see(context, item));
+    let rows = seen.map(|item| {
         let mut row = Map::new();
         let mut put = |key: &str, value: Value| {
             row.insert(key.to_owned(), value);
@@ -54,6 +55,19 @@ fn list(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         Value::Object(row)
     });
     Ok(Value::Array(rows.collect()))
+}
+
+/// What a storage holds for all is seen by all who may look into it; snippets by those alone who manage it; what belongs to a
+/// guest by whoever may see the guest.
+fn may_see(context: &Context<'_>, item: &ContentItem) -> bool {
+    let on = format!("/storage/{}", item.volume.storage());
+    let has = |path: &str, privileges: &[&str]| context.authority.has_any(path, privileges);
+    match item.content {
+        ContentType::Iso | ContentType::Vztmpl | ContentType::Import => true,
+        _ if has(&on, &["Datastore.Allocate"]) => true,
+        ContentType::Backup => item.vmid.is_some_and(|vmid| has(&format!("/vms/{vmid}"), &["VM.Backup"])),
+        _ => item.vmid.is_some_and(|vmid| has(&format!("/vms/{vmid}"), &["VM.Audit", "VM.Config.Disk"])),
+    }
 }
 
 static PATH_PARAMETERS: &[Property] =
@@ -154,7 +168,16 @@ pub static FREE: Method = Method {
 fn free(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let volume = volume(params)?;
     let storages = context.storages()?;
-    let owner = storages.path(&volume)?.owner;
+    let found = storages.path(&volume)?;
+    let owner = found.owner;
+    let on = format!("/storage/{}", volume.storage());
+    match (found.content, owner) {
+        (ContentType::Backup, Some(vmid)) if !context.authority.has_any(&on, &["Datastore.Allocate"]) => {
+            context.require(&on, &["Datastore.AllocateSpace"])?;
+            context.require(&format!("/vms/{vmid}"), &["VM.Backup"])?;
+        }
+        _ => context.require(&on, &["Datastore.Allocate"])?,
+    }
     let id =
         owner.map_or_else(|| volume.storage().to_string(), |vmid| format!("{vmid}@{}", volume.storage()));
     task::run(context, "imgdel", &id, |task| {

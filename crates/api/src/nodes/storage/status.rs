@@ -45,7 +45,11 @@ fn status(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         StorageError::NoStorage(_) => ApiError::parameter("storage", "No such storage."),
         other => other.into(),
     })?;
-    let rows = found.into_iter().map(|storage| {
+    let seen = found.into_iter().filter(|row| {
+        let path = format!("/storage/{}", row.storage);
+        context.authority.has_any(&path, &["Datastore.Audit", "Datastore.AllocateSpace"])
+    });
+    let rows = seen.map(|storage| {
         if let Some(problem) = &storage.problem {
             context.warn(problem);
         }
