@@ -262,8 +262,16 @@ mod tests {
     fn what_cannot_be_read_is_named_with_its_line() {
         for (text, line, reason) in [
             ("timeout=1m", 1, "a setting before the first section, [host] or [guest VMID]"),
-            ("[host]\n[all]", 2, "unknown section '[all]': there are [host] and [guest VMID]"),
-            ("[guest 99]", 1, "unknown section '[guest 99]': there are [host] and [guest VMID]"),
+            (
+                "[host]\n[all]",
+                2,
+                "unknown section '[all]': there are [host], [guest VMID] and [storage NAME]",
+            ),
+            (
+                "[guest 99]",
+                1,
+                "unknown section '[guest 99]': there are [host], [guest VMID] and [storage NAME]",
+            ),
             ("[host]\n[host]", 2, "the section '[host]' is there twice"),
             ("[guest 100]\n\n[guest 100]", 3, "the section '[guest 100]' is there twice"),
             ("[host]\ntimeout", 2, "'timeout' is neither a section nor KEY = VALUE"),

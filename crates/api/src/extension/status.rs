@@ -14,7 +14,7 @@ pub static STATUS: Method = Method {
     verb: Verb::Get,
     description: "Shows the root, its guests with the phases that run now, and what the host lacks.",
     parameters: &[],
-    permission: Permission::User,
+    permission: Permission::Privileges { path: "/", any_of: &["Sys.Audit"] },
     returns: Returns::Object(&["root", "node", "version", "journal", "guests", "missing"]),
     protected: true,
     scope: Scope::Extension,

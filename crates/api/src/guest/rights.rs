@@ -89,21 +89,18 @@ impl Asked<'_, '_> {
     }
 
     fn check_machine(&self, key: &str, old: Option<&str>, new: Option<&str>) -> Result<(), ApiError> {
-        for value in [old, new].into_iter().flatten() {
-            match machine_key(key, value) {
-                Needs::Any(privileges) => self.require(privileges)?,
-                Needs::Root if is_device(key) => {
-                    return Err(Refusal::RootOnlyDevice(key.to_owned()).into());
-                }
-                Needs::Root => return Err(Refusal::RootOnly(key.to_owned()).into()),
-            }
-        }
         // What is not there and does not come is asked about all the same.
-        if old.is_none() && new.is_none() {
-            match machine_key(key, "") {
-                Needs::Any(privileges) => self.require(privileges)?,
-                Needs::Root => return Err(Refusal::RootOnly(key.to_owned()).into()),
-            }
+        let values = [old, new.or(Some("").filter(|_| old.is_none()))];
+        let needs: Vec<Needs> = values.into_iter().flatten().map(|value| machine_key(key, value)).collect();
+        if needs.iter().any(|needs| matches!(needs, Needs::Root)) {
+            let device = is_device(key) && (old.is_some() || new.is_some());
+            let refused = if device { Refusal::RootOnlyDevice } else { Refusal::RootOnly };
+            return Err(refused(key.to_owned()).into());
+        }
+        for privileges in
+            needs.iter().filter_map(|needs| if let Needs::Any(any) = needs { Some(*any) } else { None })
+        {
+            self.require(privileges)?;
         }
         let Some(new) = new else { return Ok(()) };
         match family(key) {
