@@ -2,6 +2,7 @@
 
 mod admission;
 mod agent;
+mod approval;
 mod boot;
 mod call;
 mod chain;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
         chain::tests(),
         from_inside::tests(),
         admission::tests(),
+        approval::tests(),
         agent::tests(),
         boot::tests(),
         languages::tests(),

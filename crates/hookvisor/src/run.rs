@@ -68,7 +68,7 @@ fn call(
     format: Format,
 ) -> Result<u8, Failure> {
     if let Some(fix) = command.fix {
-        fix(&mut given)?;
+        given = fix(given)?;
     }
     match command.action {
         Action::Local(local) => {

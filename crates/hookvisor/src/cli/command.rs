@@ -60,7 +60,7 @@ pub(crate) type Stream = fn(&Context<'_>, &Params, &mut dyn FnMut(&Value)) -> Re
 pub(crate) type Local = fn(&Layout, &Params, &mut dyn Output) -> Result<Value, String>;
 
 /// Changes a command's options before the call.
-pub(crate) type Fix = fn(&mut Vec<(String, Given)>) -> Result<(), ApiError>;
+pub(crate) type Fix = fn(Vec<(String, Given)>) -> Result<Vec<(String, Given)>, ApiError>;
 
 /// What a method said.
 pub(crate) struct Answer<'a> {

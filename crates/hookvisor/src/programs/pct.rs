@@ -53,7 +53,7 @@ fn exit_code(answer: &Answer<'_>) -> (String, u8) {
 }
 
 /// `--ssh-public-keys` names a file on the command line.
-fn read_keys(given: &mut Vec<(String, api::Given)>) -> Result<(), api::ApiError> {
+fn read_keys(mut given: Vec<(String, api::Given)>) -> Result<Vec<(String, api::Given)>, api::ApiError> {
     for (_, value) in given.iter_mut().filter(|(name, _)| name == "ssh-public-keys") {
         let path = value.joined();
         let content = std::fs::read_to_string(&path).map_err(|source| api::ApiError::File {
@@ -63,5 +63,5 @@ fn read_keys(given: &mut Vec<(String, api::Given)>) -> Result<(), api::ApiError>
         })?;
         *value = api::Given::One(content);
     }
-    Ok(())
+    Ok(given)
 }

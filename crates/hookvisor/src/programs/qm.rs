@@ -69,7 +69,7 @@ fn list(answer: &Answer<'_>) -> (String, u8) {
 }
 
 /// `--sshkeys` names a file on the command line; the API takes its percent-encoded content.
-fn read_sshkeys(given: &mut Vec<(String, api::Given)>) -> Result<(), api::ApiError> {
+fn read_sshkeys(mut given: Vec<(String, api::Given)>) -> Result<Vec<(String, api::Given)>, api::ApiError> {
     for (_, value) in given.iter_mut().filter(|(name, _)| name == "sshkeys") {
         let path = value.joined();
         let content = std::fs::read(&path).map_err(|source| api::ApiError::File {
@@ -79,7 +79,7 @@ fn read_sshkeys(given: &mut Vec<(String, api::Given)>) -> Result<(), api::ApiErr
         })?;
         *value = api::Given::One(percent_encoded(&content));
     }
-    Ok(())
+    Ok(given)
 }
 
 /// RFC 3986's unreserved characters stay.

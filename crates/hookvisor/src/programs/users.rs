@@ -99,9 +99,9 @@ fn row_guests(row: &Value) -> Vec<String> {
 }
 
 /// Asks for the password where none is given: twice at a terminal, without showing it; else the first line of standard input.
-pub(crate) fn ask_password(given: &mut Vec<(String, Given)>) -> Result<(), ApiError> {
+pub(crate) fn ask_password(mut given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>, ApiError> {
     if given.iter().any(|(name, _)| name == "password") {
-        return Ok(());
+        return Ok(given);
     }
     let failed = |source| ApiError::File { what: "unable to read", path: "/dev/stdin".into(), source };
     let password = match tcgetattr(io::stdin()) {
@@ -115,7 +115,7 @@ pub(crate) fn ask_password(given: &mut Vec<(String, Given)>) -> Result<(), ApiEr
         Err(_) => line().map_err(failed)?,
     };
     given.push(("password".to_owned(), Given::One(password)));
-    Ok(())
+    Ok(given)
 }
 
 /// Reads a line that the terminal does not show.
