@@ -121,7 +121,7 @@ pub struct Agent {
     socket: OwnedFd,
     incoming: Vec<u8>,
     /// Held for as long as the client lives.
-    _lock: OwnedFd,
+    _lock: Option<OwnedFd>,
 }
 
 impl Agent {
@@ -157,8 +157,10 @@ impl Agent {
         let lock = take_lock(path, vmid, deadline)?;
         let socket =
             crate::socket::connect(path, SocketFlags::NONBLOCK).map_err(|_| AgentError::NotRunning)?;
-        let mut agent = Self { vmid, socket, incoming: Vec::new(), _lock: lock };
-        agent.synchronise(deadline).map_err(|error| match error {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let number = (u64::from(std::process::id()) << 30 ^ now.tv_nsec as u64) & 0xff_ffff_ffff;
+        let mut agent = Self { vmid, socket, incoming: Vec::new(), _lock: Some(lock) };
+        agent.synchronise(number, deadline).map_err(|error| match error {
             AgentError::Timeout { .. } | AgentError::Broken { .. } | AgentError::Fault { .. } => {
                 AgentError::NotRunning
             }
@@ -167,12 +169,22 @@ impl Agent {
         Ok(agent)
     }
 
+    /// Begins to talk over a stream that is connected to an agent already and that nobody else talks over, within
+    /// `timeout`; `number` is what the agent is to say back first.
+    ///
+    /// # Errors
+    /// [`AgentError::Timeout`], [`AgentError::Broken`].
+    pub fn over(socket: OwnedFd, vmid: Vmid, number: u64, timeout: Duration) -> Result<Self, AgentError> {
+        let _ = rustix::io::ioctl_fionbio(&socket, true);
+        let mut agent = Self { vmid, socket, incoming: Vec::new(), _lock: None };
+        agent.synchronise(number, Instant::now() + timeout)?;
+        Ok(agent)
+    }
+
     /// Finds the place in the stream from which on every answer is one to this client: sends a byte that resets the
     /// agent's reader and a number, and passes over everything before that number comes back.
-    fn synchronise(&mut self, deadline: Instant) -> Result<(), AgentError> {
+    fn synchronise(&mut self, number: u64, deadline: Instant) -> Result<(), AgentError> {
         let command = "guest-sync-delimited";
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let number = (u64::from(std::process::id()) << 30 ^ now.tv_nsec as u64) & 0xff_ffff_ffff;
         let mut request = vec![DELIMITER];
         request.extend_from_slice(
             json!({ "execute": command, "arguments": { "id": number } }).to_string().as_bytes(),
@@ -187,7 +199,9 @@ impl Agent {
             let at = self.incoming.iter().position(|byte| *byte == DELIMITER).unwrap_or(0);
             self.incoming.drain(..=at);
             let line = self.line(command, deadline)?;
-            let answer: Option<Value> = serde_json::from_slice(&line).ok();
+            // The answer may stand behind one to an earlier client that was cut short.
+            let last = line.rsplit(|byte| *byte == DELIMITER).next().unwrap_or_default();
+            let answer: Option<Value> = serde_json::from_slice(last).ok();
             if answer.and_then(|answer| answer.get("return")?.as_u64()) == Some(number) {
                 return Ok(());
             }
