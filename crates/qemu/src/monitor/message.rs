@@ -75,7 +75,8 @@ impl Message {
             let stamp =
                 |key| object.get("timestamp").and_then(|stamp| stamp.get(key)).and_then(Value::as_u64);
             let micros = stamp("microseconds").unwrap_or(0);
-            let time = Duration::from_secs(stamp("seconds").unwrap_or(0)) + Duration::from_micros(micros);
+            let seconds = Duration::from_secs(stamp("seconds").unwrap_or(0));
+            let time = seconds.saturating_add(Duration::from_micros(micros));
             let data = object.get_mut("data").map(Value::take).unwrap_or_default();
             return Some(Self::Event(Event { name, data, time }));
         }
