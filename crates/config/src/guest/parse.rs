@@ -137,6 +137,11 @@ impl Reader {
             return true;
         };
         if key == "lxc.environment.runtime" {
+            // No variable can hold what is between variables.
+            if value.contains('\0') {
+                self.keep_line(line);
+                return true;
+            }
             let env = self.section.options.entry("env".to_owned());
             env.and_modify(|env| env.extend(["\0", value])).or_insert_with(|| value.to_owned());
             return true;
