@@ -10,7 +10,7 @@ mod print;
 mod value;
 
 pub use parse::parse;
-pub use print::{InvalidNewline, print, print_section, verify};
+pub use print::{InvalidNewline, print, verify};
 
 use model::{GuestKind, InvalidVolumeId, VolumeId};
 use std::collections::BTreeMap;

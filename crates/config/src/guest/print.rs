@@ -31,11 +31,11 @@ pub fn verify(config: &GuestConfig) -> Result<(), InvalidNewline> {
 #[must_use]
 pub fn print(config: &GuestConfig) -> Vec<u8> {
     let mut out = Vec::new();
-    print_section(&config.main, false, &mut out);
+    print_section(config.kind, &config.main, false, &mut out);
     let mut titled = |title: String, section: &Section, pending: bool| {
         out.push(b'\n');
         line(&mut out, title.as_bytes());
-        print_section(section, pending, &mut out);
+        print_section(config.kind, section, pending, &mut out);
     };
     if !config.pending.is_empty() {
         titled(format!("[{}]", pending_name(config.kind)), &config.pending, true);
@@ -63,7 +63,7 @@ pub(super) fn pending_name(kind: GuestKind) -> &'static str {
 }
 
 /// The lines of one section without its header. A pending section writes an empty description too.
-pub fn print_section(section: &Section, pending: bool, out: &mut Vec<u8>) {
+fn print_section(kind: GuestKind, section: &Section, pending: bool, out: &mut Vec<u8>) {
     match section.description.as_deref().map(|text| text.trim_end_matches('\n')) {
         Some("") if pending => line(out, b"#"),
         Some("") | None => {}
@@ -73,10 +73,12 @@ pub fn print_section(section: &Section, pending: bool, out: &mut Vec<u8>) {
             }
         }
     }
-    for (_, text) in sorted_lines(section) {
+    // A container's environment has lines of its own.
+    let env = section.get("env").filter(|_| kind == GuestKind::Lxc);
+    for (_, text) in sorted_lines(section, env.is_some()) {
         line(out, &text);
     }
-    for variable in section.get("env").into_iter().flat_map(|env| env.split('\0')) {
+    for variable in env.into_iter().flat_map(|env| env.split('\0')) {
         line(out, format!("lxc.environment.runtime: {variable}").as_bytes());
     }
     for (key, value) in &section.lxc {
@@ -88,11 +90,11 @@ pub fn print_section(section: &Section, pending: bool, out: &mut Vec<u8>) {
 }
 
 /// Values, and lines kept whose key is known, by key; a value stands before what was kept under its key.
-fn sorted_lines(section: &Section) -> Vec<(&str, Vec<u8>)> {
+fn sorted_lines(section: &Section, without_env: bool) -> Vec<(&str, Vec<u8>)> {
     let valid = section
         .options
         .iter()
-        .filter(|(key, _)| *key != "env")
+        .filter(|(key, _)| !(without_env && *key == "env"))
         .map(|(key, value)| (key.as_str(), format!("{key}: {value}").into_bytes()));
     let kept = section.kept.iter().filter_map(|kept| Some((kept.key.as_deref()?, kept.line.clone())));
     let mut lines: Vec<_> = valid.chain(kept).collect();
