@@ -310,6 +310,7 @@ fn ensure_local(cfg: &mut StorageCfg) {
     };
     if let Some(section) = cfg.sections.iter_mut().find(|section| section.id == local && usable(section)) {
         section.options.remove("nodes");
+        section.kept.retain(|line| key_of(line) != "nodes");
         return;
     }
     let mut section = StorageSection { synthesised: true, ..StorageSection::new("dir", local) };
@@ -352,6 +353,13 @@ pub fn print(cfg: &StorageCfg) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// The property that a line in a section is about, if it is about one.
+fn key_of(line: &str) -> &str {
+    line.split(|c: char| c.is_ascii() && text::is_space(c as u8))
+        .find(|word| !word.is_empty())
+        .unwrap_or_default()
+}
+
 fn section_lines(section: &StorageSection) -> Vec<String> {
     let required = storage_type(&section.kind).map_or(&[][..], |kind| kind.required);
     let rank = |key: &str| match key {
@@ -363,9 +371,11 @@ fn section_lines(section: &StorageSection) -> Vec<String> {
     let mut keys: Vec<(u8, &str, &str)> =
         section.options.iter().map(|(key, value)| (rank(key), key.as_str(), value.as_str())).collect();
     keys.sort_unstable();
+    let twice = |key: &str| section.kept.iter().any(|line| key_of(line) == key);
     let properties = keys.into_iter().filter_map(|(_, key, value)| match (key, value) {
         ("disable", "1") => Some("\tdisable".to_owned()),
-        ("disable", _) => None,
+        // A second line of it would hold where the first is left out.
+        ("disable", _) => twice(key).then(|| format!("\t{key} {value}")),
         (_, "") => Some(format!("\t{key}")),
         _ => Some(format!("\t{key} {value}")),
     });
