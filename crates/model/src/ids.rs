@@ -230,7 +230,8 @@ impl FromStr for UserId {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = || InvalidId::new("user ID", text);
         let (name, realm) = text.rsplit_once('@').ok_or_else(invalid)?;
-        let named = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == ':' || c == '/');
+        let named = !name.is_empty()
+            && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':' || c == '/');
         let (realm, token) =
             realm.split_once('!').map_or((realm, None), |(realm, token)| (realm, Some(token)));
         let in_realm = is_realm(realm) && token.is_none_or(is_realm);
@@ -271,7 +272,9 @@ mod tests {
     fn a_user_id_names_its_realm() {
         assert!("root@pam".parse::<UserId>().is_ok());
         assert!("a@b@pve!token".parse::<UserId>().is_ok());
-        for bad in ["root", "@pam", "ro ot@pam", "root@", "a:b@pam", "a@pam!", "a@pam!x!y", "a@pam!1x"] {
+        for bad in
+            ["root", "@pam", "ro ot@pam", "root@", "a:b@pam", "a\0b@pam", "a@pam!", "a@pam!x!y", "a@pam!1x"]
+        {
             assert!(bad.parse::<UserId>().is_err(), "{bad}");
         }
     }

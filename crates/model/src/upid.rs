@@ -3,8 +3,11 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// The longest one, in bytes: it is the name of a file.
+const LONGEST: usize = 255;
+
 /// The unique id of a task: `UPID:<node>:<pid>:<pstart>:<starttime>:<type>:<id>:<user>:`, numbers in upper-case
-/// hexadecimal (api.md 4.1).
+/// hexadecimal (api.md 4.1). Each has one spelling, which is the name of its log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Upid {
@@ -54,19 +57,20 @@ impl FromStr for Upid {
             let plain = (8..=max).contains(&field.len()) && field.bytes().all(|b| b.is_ascii_hexdigit());
             if plain { u64::from_str_radix(field, 16).map_err(|_| invalid()) } else { Err(invalid()) }
         };
-        let word = |field: &str| !field.contains(|c: char| c.is_whitespace() || c == '/');
+        let word = |field: &str| !field.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
         if kind.is_empty() || !word(kind) || !word(id) {
             return Err(invalid());
         }
         let pid = u32::try_from(hex(pid, 8)?).map_err(|_| invalid())?;
-        Ok(Self {
+        let upid = Self {
             node: node.parse().map_err(|_| invalid())?,
             process: ProcessId { pid, start: hex(pstart, 9)? },
             start_time: hex(start_time, 8)?,
             kind: kind.to_owned(),
             id: id.to_owned(),
             user: user.parse().map_err(|_| invalid())?,
-        })
+        };
+        if text.len() <= LONGEST && upid.to_string() == text { Ok(upid) } else { Err(invalid()) }
     }
 }
 
@@ -105,6 +109,10 @@ mod tests {
             "UPID:pve1:00001016:00030A62:6B034184:vzstart:../x:root@pam:",
             "UPID:pve1:00001016:00030A62:6B034184:vzstart:200:root@pam",
             "UPID:pve1:00001016:00030A62:6B034184:vzstart:200:root@pam::",
+            "UPID:pve1:00001016:00030a62:6b034184:vzstart:200:root@pam:",
+            "UPID:pve1:00001016:000030A62:6B034184:vzstart:200:root@pam:",
+            "UPID:pve1:00001016:00030A62:6B034184:vzstart:2\x1b0:root@pam:",
+            &format!("UPID:pve1:00001016:00030A62:6B034184:vzstart:{}:root@pam:", "2".repeat(250)),
         ] {
             assert!(bad.parse::<Upid>().is_err(), "{bad}");
         }
