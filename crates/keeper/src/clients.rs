@@ -29,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) pid: Option<u32>,
     stream: UnixStream,
     input: Vec<u8>,
+    /// How much of `input` has been handed out.
+    taken: usize,
     output: VecDeque<u8>,
     skipped: bool,
     gone: bool,
@@ -70,6 +72,7 @@ impl Clients {
             pid,
             stream,
             input,
+            taken: 0,
             output,
             skipped: false,
             gone: false,
@@ -130,8 +133,8 @@ impl Clients {
         self.flush();
     }
 
-    /// Reads what the client has sent. Returns its request once there is a whole one, as text.
-    pub(crate) fn read(&mut self, id: ClientId) -> Option<String> {
+    /// Reads what the client has sent. Returns its request once there is a whole one.
+    pub(crate) fn read(&mut self, id: ClientId) -> Option<Vec<u8>> {
         self.all.iter_mut().find(|client| client.id == id)?.read()
     }
 
@@ -199,7 +202,7 @@ impl Client {
         }
     }
 
-    fn read(&mut self) -> Option<String> {
+    fn read(&mut self) -> Option<Vec<u8>> {
         let mut buffer = [0; 4096];
         loop {
             match rustix::net::recv(&self.stream, &mut buffer[..], RecvFlags::DONTWAIT) {
@@ -207,8 +210,9 @@ impl Client {
                     self.gone = true;
                     break;
                 }
-                Ok((_, count)) if self.input.len() + count <= MAX_REQUEST => {
-                    self.input.extend_from_slice(&buffer[..count])
+                Ok((_, count)) if self.input.len() - self.taken + count <= MAX_REQUEST => {
+                    self.input.drain(..std::mem::take(&mut self.taken));
+                    self.input.extend_from_slice(&buffer[..count]);
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
@@ -218,9 +222,10 @@ impl Client {
                 }
             }
         }
-        let end = self.input.iter().position(|byte| *byte == b'\n')?;
-        let rest = self.input.split_off(end + 1);
-        let line = std::mem::replace(&mut self.input, rest);
-        Some(String::from_utf8_lossy(&line).into_owned())
+        let waiting = &self.input[self.taken..];
+        let end = waiting.iter().position(|byte| *byte == b'\n')?;
+        let line = waiting[..end].to_vec();
+        self.taken += end + 1;
+        Some(line)
     }
 }

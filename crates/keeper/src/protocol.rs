@@ -5,11 +5,19 @@
 //! that any other one keeps.
 
 use model::{GuestKind, Phase, RunId, StartReason, Text, Upid, UserId, Vmid};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::os::unix::net::UnixStream;
 
 /// The version of the protocol that this program speaks.
 pub(crate) const PROTO: u32 = 1;
+
+/// The longest time that can be asked for, in seconds: a century. A keeper adds it to the present, which has an end.
+const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// Reads a time in seconds; a longer one than the longest is as good as that.
+fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<u64>::deserialize(value)?.map(|seconds| seconds.min(LONGEST)))
+}
 
 /// The keeper's first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,13 +51,13 @@ pub struct StartRequest {
     #[serde(default)]
     pub skiplock: bool,
     /// How long the guest may take to come up, in seconds; none for the default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "seconds")]
     pub timeout: Option<u64>,
     /// The task that goes on with this start, where one does.
     #[serde(default)]
     pub task: Option<Upid>,
     /// How long each hookscript of the start may run that says nothing itself, in seconds; none for no limit.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "seconds")]
     pub hook_limit: Option<u64>,
     /// Whether the `post-stop` of a start that failed asks.
     #[serde(default)]
@@ -85,6 +93,14 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
 }
 
+impl Asked {
+    /// Reads a line; an error is what the client is told.
+    pub(crate) fn read(line: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(line)
+            .map_err(|error| format!("this keeper does not understand the request: {error}"))
+    }
+}
+
 /// What can be asked of a keeper.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
@@ -94,7 +110,7 @@ pub enum Request {
     /// Go on with a run whose keeper died: asked of a keeper that has just been born.
     Recover {
         /// How long each hookscript that is left to be run may take that says nothing itself, in seconds; none for no limit.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "seconds")]
         hook_limit: Option<u64>,
     },
     /// What the guest does now.
@@ -107,7 +123,7 @@ pub enum Request {
         #[serde(default)]
         skiplock: bool,
         /// How long the end may take before it is forced, in seconds.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "seconds")]
         timeout: Option<u64>,
     },
     /// Ask the guest to shut down.
@@ -118,7 +134,7 @@ pub enum Request {
         #[serde(default)]
         skiplock: bool,
         /// How long it may take, in seconds; none for the default.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "seconds")]
         timeout: Option<u64>,
         /// Whether it is ended when it takes longer.
         #[serde(default)]
@@ -133,7 +149,7 @@ pub enum Request {
         /// Who asks.
         user: UserId,
         /// How long the shutdown may take, in seconds; none for the default.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "seconds")]
         timeout: Option<u64>,
     },
     /// Something about a virtual machine that runs, without a phase.

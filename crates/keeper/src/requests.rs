@@ -18,13 +18,10 @@ impl Keeper {
         let ids: Vec<(ClientId, Option<u32>)> =
             self.clients.iter().map(|client| (client.id, client.pid)).collect();
         for (id, pid) in ids {
-            while let Some(text) = self.clients.read(id) {
-                match serde_json::from_str(&text) {
+            while let Some(line) = self.clients.read(id) {
+                match Asked::read(&line) {
                     Ok(asked) => self.serve(id, pid, asked),
-                    Err(error) => {
-                        let why = format!("this keeper does not understand the request: {error}");
-                        self.clients.reply(id, &Reply::Refused { why });
-                    }
+                    Err(why) => self.clients.reply(id, &Reply::Refused { why }),
                 }
             }
         }
