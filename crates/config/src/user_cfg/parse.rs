@@ -59,8 +59,10 @@ impl Reader {
                 let id: UserId = field(1).parse().ok()?;
                 let name = id.token()?.to_owned();
                 let token = Token { expire: number(field(2))?, privsep: flag(field(3))?, comment: told(4) };
-                if !self.cfg.users.contains_key(&id.owner()) && id.owner() != UserId::root() {
-                    return None;
+                if !self.is_known(&id.owner()) {
+                    // Kept, it would be written behind all users, and be one's token then.
+                    self.warn(format!("ignore token '{id}' - no such user"));
+                    return Some(());
                 }
                 self.cfg.users.entry(id.owner()).or_default().tokens.insert(name, token);
             }
