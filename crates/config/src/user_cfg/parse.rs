@@ -42,10 +42,11 @@ impl Reader {
         match field(0) {
             "user" => {
                 let id: UserId = field(1).parse().ok().filter(|id: &UserId| id.token().is_none())?;
+                let (enable, expire) = (flag(field(2))?, number(field(3))?);
                 let tokens = self.cfg.users.remove(&id).unwrap_or_default().tokens;
                 let user = User {
-                    enable: flag(field(2))?,
-                    expire: number(field(3))?,
+                    enable,
+                    expire,
                     firstname: told(4),
                     lastname: told(5),
                     email: field(6).to_owned(),
