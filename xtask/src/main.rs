@@ -1,6 +1,7 @@
-//! The chores of this repository: `cargo xtask check|test|demo|bench`.
+//! The chores of this repository: `cargo xtask check|test|demo|bench|fuzz`.
 
 mod check;
+mod fuzz;
 mod guests;
 mod host_vm;
 mod linux;
@@ -19,7 +20,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test --host-vm [FILTER]
                     hookvisor on a virtual machine of its own, whose power is pulled
   demo              guests of both kinds through their phases, with the timeline from the journal
-  bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON";
+  bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON
+  fuzz [TARGET] [--seconds N]
+                    every parser of outside data, or one, each for N seconds (120), with libFuzzer";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
         ["demo"] => guests::demo(),
         ["bench", ref rest @ ..] => guests::bench(rest),
+        ["fuzz", ref rest @ ..] => fuzz::run(rest),
         _ => Err(USAGE.to_owned()),
     };
     match result {

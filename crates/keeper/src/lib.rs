@@ -26,6 +26,7 @@ mod tasks;
 mod turn;
 
 pub mod client;
+pub mod ends;
 
 pub use keep::keep;
 pub use machine::show_command;

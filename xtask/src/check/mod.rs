@@ -21,6 +21,8 @@ pub(crate) fn run_all() -> Result<(), String> {
         }
     };
     tool("format", &mut cargo(&["fmt", "--all", "--check"]));
+    let targets = ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"];
+    tool("format of the fuzz targets", &mut cargo(&targets));
     let clippy = ["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     tool("lints", &mut cargo(&clippy));
     let mut doc = cargo(&["doc", "--quiet", "--locked", "--workspace", "--no-deps"]);

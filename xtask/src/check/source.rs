@@ -28,7 +28,10 @@ pub(crate) fn findings(files: &[(String, String)], metadata: &Metadata) -> Findi
         }
     }
     wrong.extend(manifests(metadata));
-    wrong.extend(orphans(files, metadata));
+    match crate::fuzz::targets() {
+        Ok(targets) => wrong.extend(orphans(files, metadata, targets.into_iter().map(|(_, path)| path))),
+        Err(message) => wrong.push(message),
+    }
     wrong
 }
 
@@ -91,11 +94,12 @@ fn manifests(metadata: &Metadata) -> Findings {
 }
 
 /// Every source file is part of some target.
-fn orphans(files: &[(String, String)], metadata: &Metadata) -> Findings {
+fn orphans(files: &[(String, String)], metadata: &Metadata, fuzz: impl Iterator<Item = String>) -> Findings {
     let mut reached = BTreeSet::new();
     for target in metadata.members().flat_map(|package| &package.targets) {
         reach(Path::new(&target.src_path), true, &mut reached);
     }
+    fuzz.for_each(|path| reach(&root().join(path), true, &mut reached));
     let sources = files.iter().map(|(path, _)| path).filter(|path| path.ends_with(".rs"));
     // The examples are single files that a user compiles by hand.
     let sources = sources.filter(|path| !path.starts_with("hookscripts/"));

@@ -40,7 +40,10 @@ const CRC_LEN: usize = 8;
 const AFTER_CRC: &[u8] = b"\",";
 
 /// Makes a line, without its end.
-pub(super) fn encode(time_ms: u64, boot_ms: u64, event: &Event) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// Where the event has no JSON.
+pub fn encode(time_ms: u64, boot_ms: u64, event: &Event) -> io::Result<Vec<u8>> {
     let event = serde_json::to_vec(event)?;
     let mut rest = format!("\"time\":{time_ms},\"boot\":{boot_ms},").into_bytes();
     rest.extend_from_slice(event.strip_prefix(b"{").unwrap_or(&event));
@@ -52,7 +55,10 @@ pub(super) fn encode(time_ms: u64, boot_ms: u64, event: &Event) -> io::Result<Ve
 }
 
 /// Reads a line, without its end.
-pub(super) fn decode(line: &[u8]) -> Result<Stamped, Fault> {
+///
+/// # Errors
+/// Why it is no record.
+pub fn decode(line: &[u8]) -> Result<Stamped, Fault> {
     #[derive(Deserialize)]
     struct Stamp {
         time: u64,

@@ -10,7 +10,7 @@ mod line;
 mod mend;
 mod read;
 
-pub use line::{Fault, Stamped, VERSION};
+pub use line::{Fault, Stamped, VERSION, decode, encode};
 pub use mend::{RawLine, raw_lines, replace};
 pub use read::{Contents, Damage, Reader, last, read, read_without_output};
 

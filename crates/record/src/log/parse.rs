@@ -17,7 +17,8 @@ impl LogRecord {
     /// Reads a line of `journalctl -o json --all`, or of the file, which has the same form: a value is a string,
     /// an array of numbers where it is no UTF-8, an array of these where there are several, and null where
     /// journalctl held it back for its size.
-    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
         let object: Map<String, Value> = serde_json::from_slice(line).ok()?;
         let mut record = Self::default();
         for (name, value) in object {
