@@ -10,7 +10,7 @@ pub fn parse(raw: &[u8]) -> (UserCfg, Vec<UserWarning>) {
     let text = String::from_utf8_lossy(raw);
     let mut reader = Reader { cfg: UserCfg::default(), warnings: Vec::new(), line: 0 };
     reader.cfg.digest = crate::digest(raw);
-    for (index, line) in text.lines().enumerate() {
+    for (index, line) in text.split('\n').enumerate() {
         reader.line = index + 1;
         if !line.trim().is_empty() && reader.read(line.trim_end()).is_none() {
             reader.warn(format!("ignore config line: {line}"));
