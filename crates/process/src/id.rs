@@ -8,6 +8,7 @@ struct Stat {
     state: u8,
     parent: u32,
     group: u32,
+    threads: u32,
     start: u64,
 }
 
@@ -20,8 +21,17 @@ fn stat(pid: u32) -> Option<Stat> {
     let state = *fields.next()?.as_bytes().first()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
-    let start = fields.nth(16)?.parse().ok()?;
-    Some(Stat { state, parent, group, start })
+    let threads = fields.nth(14)?.parse().ok()?;
+    let start = fields.nth(1)?.parse().ok()?;
+    Some(Stat { state, parent, group, threads, start })
+}
+
+impl Stat {
+    /// Whether nothing of the process runs any more. A zombie has threads left while they are being killed: QEMU holds its
+    /// images' locks until the last of them is gone.
+    fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
 }
 
 /// The process that has this pid now; none where there is none.
@@ -37,10 +47,10 @@ pub fn current() -> ProcessId {
     lookup(pid).unwrap_or(ProcessId { pid, start: 0 })
 }
 
-/// Whether the process runs: a zombie does not.
+/// Whether the process runs: a zombie does not, once all of its threads have ended.
 #[must_use]
 pub fn alive(process: ProcessId) -> bool {
-    stat(process.pid).is_some_and(|stat| stat.start == process.start && !matches!(stat.state, b'Z' | b'X'))
+    stat(process.pid).is_some_and(|stat| stat.start == process.start && !stat.has_ended())
 }
 
 /// Whether a process is stopped, by SIGSTOP or by who debugs it.
@@ -129,6 +139,13 @@ mod tests {
         let older = ProcessId { start: own.start - 1, ..own };
         assert!(!alive(older));
         assert!(open(older).is_none());
+    }
+
+    #[test]
+    fn a_zombie_whose_threads_go_on_has_not_ended() {
+        let zombie = |threads| Stat { state: b'Z', parent: 1, group: 1, threads, start: 0 };
+        assert!(!zombie(2).has_ended());
+        assert!(zombie(1).has_ended());
     }
 
     #[test]
