@@ -95,6 +95,8 @@ impl Located {
 #[derive(Serialize, Deserialize)]
 enum Report {
     Located(Located),
+    /// Its begin is on record: nothing is left to do but to become it.
+    Begun,
     NotCalled(Option<String>),
     Failed(Problem),
 }
@@ -184,7 +186,7 @@ impl Call<'_> {
         };
         match (self.begin)(&path, &prepared) {
             Err(error) if !self.unrecorded => return failed(Problem::Unrecorded(error.to_string())),
-            _ => {}
+            _ => tell(&Report::Begun),
         }
         let error = exec(&program);
         let words = argv.map(|word| word.to_string_lossy().into_owned()).join(" ");
@@ -236,10 +238,11 @@ impl Running {
                 Err(_) => break false,
             }
         };
-        let mut located = None;
+        let (mut located, mut begun) = (None, false);
         for line in self.told.split(|byte| *byte == b'\n') {
             match serde_json::from_slice(line) {
                 Ok(Report::Located(script)) => located = Some(script),
+                Ok(Report::Begun) => begun = true,
                 Ok(Report::NotCalled(warning)) => return Started::NotCalled(warning),
                 Ok(Report::Failed(problem)) => {
                     return Started::No(located.map(|script| script.path()), problem);
@@ -248,9 +251,10 @@ impl Running {
             }
         }
         match (closed, located) {
-            (true, Some(script)) => Started::Yes(script),
-            (true, None) => {
-                Started::No(None, Problem::Exec("the call was ended before the script was found".to_owned()))
+            (true, Some(script)) if begun => Started::Yes(script),
+            // Nothing has begun, so none of it goes on record.
+            (true, _) => {
+                Started::No(None, Problem::Exec("the call was ended before the script began".to_owned()))
             }
             (false, _) => Started::NotYet,
         }
