@@ -1,4 +1,5 @@
-//! `pre-start` refuses, or cannot run: the guest stays stopped, the message is Proxmox VE's, no `post-stop` follows.
+//! `pre-start` refuses, or cannot run: the guest stays stopped, the message is Proxmox VE's, no `post-stop` follows but where
+//! something cut it short.
 
 use e2e::suite::Test;
 use e2e::{Guest, Host, Kind, tests};
@@ -56,8 +57,9 @@ fn a_signal(host: &Host, kind: Kind) {
         host,
         &guest,
         &format!("command '{}' failed: got signal 11", call(host, &guest)),
-        "pre-start:signal-11",
+        "pre-start:signal-11 post-stop",
     );
+    assert_eq!(guest.notes()[1].stop_cause, "start-failed", "it had no time to give back what it took");
 }
 
 fn an_interpreter_that_is_missing(host: &Host, kind: Kind) {

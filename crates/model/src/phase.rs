@@ -84,18 +84,17 @@ impl Outcome {
     }
 
     /// Whether the script that refused with this outcome is known to have taken nothing, so that it gets no
-    /// `post-stop`: it ended by itself, or never ran. One that was cut short may have taken half of it.
+    /// `post-stop`: it ended by itself, or never ran. One that was cut short, be it by the kernel for want of memory, may have taken half of it.
     #[must_use]
     pub fn is_refusal(self) -> bool {
         match self {
             Self::Exit(_)
-            | Self::Signal(_)
             | Self::NotFound
             | Self::NotExecutable
             | Self::NotASnippet
             | Self::CannotSpawn
             | Self::Refused => true,
-            Self::Ok | Self::TimedOut | Self::Aborted | Self::Unknown => false,
+            Self::Ok | Self::Signal(_) | Self::TimedOut | Self::Aborted | Self::Unknown => false,
         }
     }
 }
