@@ -5,13 +5,16 @@ mod disk_full;
 mod host_crash;
 mod journal;
 mod keeper_killed;
+mod killing;
 mod misbehaving_hooks;
 mod missing_program;
+mod named_kills;
 mod random_kills;
 
 fn main() -> std::process::ExitCode {
     let tests = [
         keeper_killed::tests(),
+        named_kills::tests(),
         random_kills::tests(),
         damaged_record::tests(),
         host_crash::tests(),

@@ -8,7 +8,7 @@ use crate::recorder::Note;
 use crate::{proc, wait};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What kind of guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +226,23 @@ impl<'h> Guest<'h> {
         })
     }
 
+    /// With what exit code a call of the hook came to its end, by its own note.
+    #[must_use]
+    pub fn hook_end(&self, pid: u32) -> Option<i32> {
+        self.host.recorder().end(pid)
+    }
+
+    /// The records of some runs in the journal.
+    #[must_use]
+    pub fn records_of_runs(&self, runs: &[String]) -> Vec<Record> {
+        if runs.is_empty() {
+            return Vec::new();
+        }
+        let any: Vec<String> = runs.iter().map(|run| format!("RUN_ID={run}")).collect();
+        let any: Vec<&str> = any.iter().map(String::as_str).collect();
+        self.host.with_journal(|journal| journal.matching(&any))
+    }
+
     /// The guest's records in the journal.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
@@ -361,6 +378,31 @@ impl<'h> Guest<'h> {
         ended
     }
 
+    /// The calls of the hook in all ledgers, each with its outcome if that is not `ok`.
+    #[must_use]
+    pub fn recorded_calls(&self) -> String {
+        let ledgers = self.ledgers();
+        let runs = ledgers.iter().map(|path| {
+            let events = read_events(path);
+            let ends = events.iter().filter(|event| event["event"] == "hook-end");
+            let words = ends.map(|end| {
+                let phase = end["phase"].as_str().unwrap_or_default();
+                match crate::promise::outcome(end).replace(' ', "-").as_str() {
+                    "ok" => phase.to_owned(),
+                    outcome => format!("{phase}:{outcome}"),
+                }
+            });
+            words.collect::<Vec<_>>().join(" ")
+        });
+        runs.collect::<Vec<_>>().join(" | ")
+    }
+
+    /// Takes away the runs that have ended, and the hook's notes.
+    pub fn forget_past(&self) {
+        let _ = fs::remove_dir_all(self.host.at(&format!("var/lib/hookvisor/history/{}", self.vmid)));
+        self.host.recorder().clear();
+    }
+
     /// The ledger of the run that is going on.
     #[must_use]
     pub fn ledger(&self) -> PathBuf {
@@ -370,8 +412,7 @@ impl<'h> Guest<'h> {
     /// The events of the run that is going on, as they stand in the ledger.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.ledger()).unwrap_or_default();
-        text.lines().filter_map(|line| find_event(&serde_json::from_str(line).ok()?)).collect()
+        read_events(&self.ledger())
     }
 
     /// The last event of that name.
@@ -438,7 +479,12 @@ fn pid(process: &Value) -> u32 {
     pid.unwrap_or_else(|| panic!("{process} has no pid"))
 }
 
-fn find_event(line: &Value) -> Option<Value> {
+fn read_events(ledger: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(ledger).unwrap_or_default();
+    text.lines().filter_map(|line| find_event(&serde_json::from_str(line).ok()?)).collect()
+}
+
+pub(crate) fn find_event(line: &Value) -> Option<Value> {
     match line {
         Value::Object(fields) if fields.get("event").is_some_and(Value::is_string) => Some(line.clone()),
         Value::Object(fields) => fields.values().find_map(find_event),

@@ -11,11 +11,13 @@ pub mod journal;
 pub mod linux_vm;
 pub mod output;
 pub mod proc;
+pub mod promise;
 pub mod qmp;
 pub mod recorder;
 pub mod suite;
 pub mod template;
 pub mod tiny_vm;
+pub mod trace;
 pub mod transcript;
 pub mod wait;
 

@@ -111,15 +111,20 @@ impl Running {
             let _ = self.child.kill();
         }
         let status = self.child.wait().expect("a child can be waited for");
-        let output = Output {
+        let output = self.ended_with(status);
+        assert!(ended, "still running after {LIMIT:?}:\n{}", output.describe());
+        output
+    }
+
+    /// What it printed, its end having been seen by somebody else.
+    pub(crate) fn ended_with(self, status: ExitStatus) -> Output {
+        Output {
             stdout: read_back(&self.stdout),
             stderr: read_back(&self.stderr),
             status,
             took: self.began.elapsed(),
-            command: std::mem::take(&mut self.command),
-        };
-        assert!(ended, "still running after {LIMIT:?}:\n{}", output.describe());
-        output
+            command: self.command,
+        }
     }
 }
 

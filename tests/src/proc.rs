@@ -16,6 +16,8 @@ pub struct Process {
     pub cmdline: String,
     /// Its state letter.
     pub state: char,
+    /// How many threads it has, itself included.
+    pub threads: u32,
 }
 
 /// All processes.
@@ -33,15 +35,16 @@ pub fn process(pid: u32) -> Option<Process> {
     let mut rest = stat[close + 1..].split_ascii_whitespace();
     let state = rest.next()?.chars().next()?;
     let parent = rest.next()?.parse().ok()?;
+    let threads = rest.nth(15)?.parse().ok()?;
     let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let cmdline = String::from_utf8_lossy(&cmdline).trim_end_matches('\0').replace('\0', " ");
-    Some(Process { pid, parent, comm: stat[open + 1..close].to_owned(), cmdline, state })
+    Some(Process { pid, parent, comm: stat[open + 1..close].to_owned(), cmdline, state, threads })
 }
 
-/// Whether a process exists and has not ended (a zombie has).
+/// Whether a process exists and has not ended (a zombie has, once its threads have).
 #[must_use]
 pub fn alive(pid: u32) -> bool {
-    process(pid).is_some_and(|process| !matches!(process.state, 'Z' | 'X'))
+    process(pid).is_some_and(|process| !matches!(process.state, 'Z' | 'X') || process.threads > 1)
 }
 
 /// Sends a signal; a process that is gone is fine.

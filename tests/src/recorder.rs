@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Recorder {
     notes: PathBuf,
+    ends: PathBuf,
     orders: PathBuf,
 }
 
@@ -38,7 +39,7 @@ impl Recorder {
     pub fn new(folder: &Path) -> Self {
         let orders = folder.join("orders");
         fs::create_dir_all(&orders).expect("the folder of the recorder can be made");
-        Self { notes: folder.join("notes"), orders }
+        Self { notes: folder.join("notes"), ends: folder.join("ends"), orders }
     }
 
     /// The script.
@@ -54,8 +55,12 @@ echo "out $1 $2"
 echo "err $1 $2" >&2
 order='{orders}'/$1.$2
 if [ -e "$order" ]; then . "$order"; fi
+status=$?
+echo "$$ $status" >>'{ends}'
+exit $status
 "#,
             notes = self.notes.display(),
+            ends = self.ends.display(),
             orders = self.orders.display()
         )
     }
@@ -73,6 +78,25 @@ if [ -e "$order" ]; then . "$order"; fi
     /// From now on the hook does nothing more than its notes in that phase.
     pub fn forget(&self, vmid: u32, phase: &str) {
         let _ = fs::remove_file(self.orders.join(format!("{vmid}.{phase}")));
+    }
+
+    /// Forgets all notes.
+    pub fn clear(&self) {
+        let _ = fs::remove_file(&self.notes);
+        let _ = fs::remove_file(&self.ends);
+    }
+
+    /// With what exit code the hook that was this process came to its end; none where something cut it short, or an order
+    /// did with `exit`.
+    ///
+    /// # Panics
+    /// If a line is not what the script writes.
+    #[must_use]
+    pub fn end(&self, pid: u32) -> Option<i32> {
+        let text = fs::read_to_string(&self.ends).unwrap_or_default();
+        let ends = text.lines().map(|line| line.split_once(' ').expect("a pid and a code"));
+        let mut ends = ends.filter(|(own, _)| *own == pid.to_string());
+        ends.next_back().map(|(_, code)| code.parse().expect("an exit code"))
     }
 
     /// The notes about one guest, in the order of the calls.

@@ -204,7 +204,11 @@ fn keep_places_of_panics() {
     }));
 }
 
-fn on_host(run: impl FnOnce(&Host)) -> Result<(), String> {
+/// Gives a host of its own to something, and cleans up behind it.
+///
+/// # Errors
+/// What it panicked with, and what it left behind.
+pub fn on_host(run: impl FnOnce(&Host)) -> Result<(), String> {
     let mut made = None;
     let laid_out = caught(|| made = Some(Host::new()));
     let Some(host) = made else { return laid_out };
@@ -214,7 +218,11 @@ fn on_host(run: impl FnOnce(&Host)) -> Result<(), String> {
     result.and(clean)
 }
 
-fn caught(run: impl FnOnce()) -> Result<(), String> {
+/// Turns a panic into what it said, with its place.
+///
+/// # Errors
+/// What it said.
+pub fn caught(run: impl FnOnce()) -> Result<(), String> {
     caught_result(|| {
         run();
         Ok(())
