@@ -2,7 +2,7 @@
 //! keeper. Whatever was hit, the promise of docs/design.md holds.
 
 use crate::killing::{LANES, Operation, Victim, Way, go_on, hold_promise, quick_guest, settle};
-use e2e::promise::Done;
+use e2e::promise::{self, Done};
 use e2e::suite::{self, BUSYBOX, LXC, Need, QEMU, Test};
 use e2e::trace::{Moment, name};
 use e2e::{Guest, Host, Kind, tests};
@@ -229,7 +229,7 @@ impl Lane<'_> {
         *tally.victims.entry((victim, !killed.is_empty())).or_default() += 1;
         *tally.operations.entry(operation).or_default() += 1;
         *tally.steps.entry(step).or_default() += 1;
-        *tally.stories.entry(self.guest.recorded_calls()).or_default() += 1;
+        *tally.stories.entry(promise::story(&self.guest)).or_default() += 1;
     }
 
     fn victims(&self) -> Vec<Victim> {

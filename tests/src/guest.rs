@@ -378,25 +378,6 @@ impl<'h> Guest<'h> {
         ended
     }
 
-    /// The calls of the hook in all ledgers, each with its outcome if that is not `ok`.
-    #[must_use]
-    pub fn recorded_calls(&self) -> String {
-        let ledgers = self.ledgers();
-        let runs = ledgers.iter().map(|path| {
-            let events = read_events(path);
-            let ends = events.iter().filter(|event| event["event"] == "hook-end");
-            let words = ends.map(|end| {
-                let phase = end["phase"].as_str().unwrap_or_default();
-                match crate::promise::outcome(end).replace(' ', "-").as_str() {
-                    "ok" => phase.to_owned(),
-                    outcome => format!("{phase}:{outcome}"),
-                }
-            });
-            words.collect::<Vec<_>>().join(" ")
-        });
-        runs.collect::<Vec<_>>().join(" | ")
-    }
-
     /// Takes away the runs that have ended, and the hook's notes.
     pub fn forget_past(&self) {
         let _ = fs::remove_dir_all(self.host.at(&format!("var/lib/hookvisor/history/{}", self.vmid)));

@@ -79,6 +79,21 @@ fn broken_now(guest: &Guest<'_>, done: &Done) -> Vec<String> {
     complaints
 }
 
+/// The calls of the hook in all ledgers, each with its outcome if that is not `ok`; ` | ` between runs.
+#[must_use]
+pub fn story(guest: &Guest<'_>) -> String {
+    let ledgers = guest.ledgers();
+    let runs = ledgers.iter().map(|path| {
+        let run = Run::read(path);
+        let words = run.of("hook-end").map(|end| match outcome(end).replace(' ', "-").as_str() {
+            "ok" => name(end),
+            outcome => format!("{}:{outcome}", name(end)),
+        });
+        words.collect::<Vec<_>>().join(" ")
+    });
+    runs.collect::<Vec<_>>().join(" | ")
+}
+
 impl Run {
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();

@@ -19,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                     (with a filter: only the end to end tests whose name holds it)
   test --host-vm [FILTER]
                     hookvisor on a virtual machine of its own, whose power is pulled
+  test --faults N   only kills at N random instants for each kind of guest, instead of the 200 of every test
   demo              guests of both kinds through their phases, with the timeline from the journal
   bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON
   fuzz [TARGET] [--seconds N]
@@ -32,6 +33,10 @@ fn main() -> ExitCode {
         ["test"] => test::run_all(None),
         ["test", "--host-vm"] => test::run_host_vm(None),
         ["test", "--host-vm", filter] if !filter.starts_with('-') => test::run_host_vm(Some(filter)),
+        ["test", "--faults", number] => match number.parse() {
+            Ok(instants) => test::run_faults(instants),
+            Err(_) => Err(format!("'{number}' is no number of instants\n\n{USAGE}")),
+        },
         ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
         ["demo"] => guests::demo(),
         ["bench", ref rest @ ..] => guests::bench(rest),

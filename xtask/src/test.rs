@@ -15,6 +15,8 @@ const SUITES: [&str; 3] = ["lifecycle", "compat", "faults"];
 const LIMIT: Duration = Duration::from_secs(600);
 /// The machine whose power is pulled has an emulated processor, and comes up some sixty times.
 const HOST_VM_LIMIT: Duration = Duration::from_secs(5400);
+/// The tests that kill at random instants.
+const RANDOM: &str = "random_kills";
 
 #[derive(Default)]
 struct Tally {
@@ -68,6 +70,18 @@ impl Tally {
         println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped.len());
         if self.failed == 0 { Ok(()) } else { std::process::exit(1) }
     }
+}
+
+/// Runs only the kills at random instants, so many for each kind of guest.
+pub(crate) fn run_faults(instants: u64) -> Result<(), String> {
+    for result in [packages::install(), show(&mut cargo(&["build", "--locked", "--workspace"]))] {
+        result?;
+    }
+    let args = ["test", "--quiet", "--locked", "-p", "e2e", "--test", "faults", "--", RANDOM];
+    let mut command = cargo(&args);
+    command.env("E2E_FAULTS", instants.to_string()).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
+    // What is asked for takes as long as it takes; only a guest that hangs is ended.
+    show_within(&mut command, LIMIT + Duration::from_secs(instants.saturating_mul(5)))
 }
 
 /// Runs everything, or the end to end tests that match a filter.
