@@ -93,7 +93,7 @@ pub fn open(tap: &Tap) -> Result<Vec<OwnedFd>, TapError> {
     let failed = |what| move |source| TapError::System { ifname: tap.ifname.clone(), what, source };
 
     let queues = (0..tap.queues.max(1))
-        .map(|_| queue(&tap.ifname, tap.queues > 1))
+        .map(|number| queue(&tap.ifname, tap.queues > 1, number == 0))
         .collect::<io::Result<Vec<_>>>()
         .map_err(failed("be made"))?;
 
@@ -241,14 +241,18 @@ fn ioctl(fd: &OwnedFd, number: libc::Ioctl, request: &mut libc::ifreq) -> io::Re
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Opens one queue, which makes the interface where it is the first.
-fn queue(ifname: &str, several: bool) -> io::Result<OwnedFd> {
+/// Opens one queue. The first makes the interface, and is refused where there is one of that name: somebody else's, which
+/// would be opened, put on the bridge and left there.
+fn queue(ifname: &str, several: bool, first: bool) -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let fd = rustix::fs::open("/dev/net/tun", flags, Mode::empty())?;
     let mut request = request(ifname)?;
     let mut flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
     if several {
         flags |= libc::IFF_MULTI_QUEUE;
+    }
+    if first {
+        flags |= libc::IFF_TUN_EXCL;
     }
     request.ifr_ifru.ifru_flags = flags as libc::c_short;
     ioctl(&fd, libc::TUNSETIFF, &mut request)?;
