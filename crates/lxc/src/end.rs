@@ -233,11 +233,17 @@ fn await_end(pidfd: &impl AsFd, deadline: Instant) -> bool {
     }
 }
 
+/// Whether the host has an interface of that name.
+#[must_use]
+pub fn has_interface(name: &str) -> bool {
+    Path::new("/sys/class/net").join(name).exists()
+}
+
 /// Removes what is left of a container's interfaces on the host's side. They go with its network namespace, but the
 /// kernel takes its time for that, and a killed lxc-start does not help.
 pub fn remove_interfaces(names: &[String]) {
     for name in names {
-        if Path::new("/sys/class/net").join(name).exists() {
+        if has_interface(name) {
             let mut ip = Command::new("ip");
             ip.args(["link", "delete", "dev", name]).env("PATH", crate::tools::PATH);
             let _ = ip.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -127,7 +127,13 @@ impl Machine for Container {
         for path in [&made.cgroups.monitor, &made.cgroups.payload] {
             ground.took(Resource::Cgroup { path: path.clone() })?;
         }
+        // Of before a restart.
+        lxc::end::remove_interfaces(&taken_interfaces(ground));
         for name in &made.interfaces {
+            // It is somebody else's, and not to be removed at the end.
+            if lxc::end::has_interface(name) {
+                return Err(format!("interface '{name}' exists already"));
+            }
             ground.took(Resource::Interface { name: name.clone() })?;
         }
         let failed =
@@ -281,11 +287,7 @@ impl Machine for Container {
         if let Err(error) = cleared {
             self.words.push(format!("warning: {error}"));
         }
-        let taken = super::recorded(ground).into_iter().filter_map(|stamped| match stamped.event {
-            Event::Took { what: Resource::Interface { name } } => Some(name),
-            _ => None,
-        });
-        lxc::end::remove_interfaces(&taken.collect::<Vec<_>>());
+        lxc::end::remove_interfaces(&taken_interfaces(ground));
         let paths = Paths::new(ground.layout, ground.vmid);
         for path in [&paths.signals, &paths.wake] {
             let _ = fs::remove_file(path);
@@ -328,6 +330,15 @@ impl Machine for Container {
     fn take_words(&mut self) -> Vec<String> {
         std::mem::take(&mut self.words)
     }
+}
+
+/// The network interfaces that the run took, by its record.
+fn taken_interfaces(ground: &Ground<'_>) -> Vec<String> {
+    let taken = super::recorded(ground).into_iter().filter_map(|stamped| match stamped.event {
+        Event::Took { what: Resource::Interface { name } } => Some(name),
+        _ => None,
+    });
+    taken.collect()
 }
 
 fn outputs(layout: &Layout, vmid: Vmid) -> Outputs {
