@@ -314,8 +314,9 @@ impl Machine for VirtualMachine {
 
     fn quit(&mut self) {
         match &self.monitor {
-            Some(_) => self.tell("quit", None),
-            None => self.kill(true),
+            Some(_) if self.ready => self.tell("quit", None),
+            // It has never answered, so there is nobody to tell.
+            _ => self.kill(true),
         }
     }
 
