@@ -378,6 +378,15 @@ impl<'h> Guest<'h> {
         ended
     }
 
+    /// Whether the list of tasks has the end of a task, those that nobody carries out any more having been ended.
+    #[must_use]
+    pub fn task_is_over(&self, upid: &str) -> bool {
+        self.host.hookvisor(["recover"]).ok();
+        let list = |name| fs::read_to_string(self.host.at(&format!("var/log/pve/tasks/{name}")));
+        let lists = ["active", "index"].map(|name| list(name).unwrap_or_default()).concat();
+        lists.lines().any(|line| line.starts_with(upid) && line.split(' ').count() > 2)
+    }
+
     /// Takes away the runs that have ended, and the hook's notes.
     pub fn forget_past(&self) {
         let _ = fs::remove_dir_all(self.host.at(&format!("var/lib/hookvisor/history/{}", self.vmid)));
