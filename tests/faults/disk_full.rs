@@ -1,49 +1,13 @@
 //! A disk without space: configurations stay whole, a start is refused, a stop is carried out.
 
-use e2e::output::run;
+use e2e::small::Small;
 use e2e::suite::Test;
 use e2e::{Guest, Host, Kind, tests};
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
+use std::path::Path;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(each []: a_configuration_stays_whole, a_start_is_refused, a_stop_is_carried_out)
-}
-
-/// A small file system over a folder of the host, with what the folder held.
-struct Small {
-    folder: PathBuf,
-}
-
-impl Small {
-    fn over(folder: PathBuf) -> Self {
-        let keep = folder.with_extension("keep");
-        run(Command::new("cp").arg("-a").arg(&folder).arg(&keep)).ok();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs"]).arg(&folder))
-            .ok();
-        run(Command::new("cp").arg("-a").arg(keep.join(".")).arg(&folder)).ok();
-        Self { folder }
-    }
-
-    /// Writes until nothing more goes in.
-    fn fill(&self) {
-        let mut file = File::create(self.folder.join("filling")).expect("a file can be made");
-        for block in [4096, 1] {
-            while file.write_all(&vec![0; block]).is_ok() {}
-        }
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.folder.join("filling")).expect("the filling is there");
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
-    }
 }
 
 fn a_configuration_stays_whole(host: &Host, kind: Kind) {

@@ -16,6 +16,7 @@ mod refusal;
 mod shutdown;
 mod start_stop;
 mod tiny_guests;
+mod undo;
 
 fn main() -> std::process::ExitCode {
     let tests = [
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
         reboot::tests(),
         guest_ends::tests(),
         failed_start::tests(),
+        undo::tests(),
         refusal::tests(),
         output::tests(),
         call::tests(),

@@ -305,6 +305,12 @@ impl Host {
         name
     }
 
+    /// The bridges made so far.
+    #[must_use]
+    pub fn bridges(&self) -> Vec<String> {
+        self.bridges.borrow().clone()
+    }
+
     /// What is on record about everything, for somebody who looks into a failure.
     #[must_use]
     pub fn diagnosis(&self) -> String {
@@ -379,8 +385,14 @@ impl Host {
             }
         }
         for (_, vmid) in &guests {
-            left.extend(interfaces(*vmid));
-            left.extend(cgroups(*vmid));
+            for name in interfaces(*vmid) {
+                let _ = Command::new("ip").args(["link", "del", &name]).status();
+                left.push(format!("interface {name}"));
+            }
+            for group in cgroups(*vmid) {
+                remove_tree(&group);
+                left.push(format!("cgroup {}", group.display()));
+            }
         }
         if left.is_empty() { Ok(()) } else { Err(format!("left behind:\n  {}", left.join("\n  "))) }
     }
@@ -395,21 +407,15 @@ impl Drop for Host {
     }
 }
 
-fn interfaces(vmid: u32) -> Vec<String> {
+/// The interfaces of a guest.
+pub(crate) fn interfaces(vmid: u32) -> Vec<String> {
     let names = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names
-        .filter(|name| name.contains(&format!("{vmid}i")))
-        .inspect(|name| {
-            let _ = Command::new("ip").args(["link", "del", name]).status();
-        })
-        .map(|name| format!("interface {name}"))
-        .collect()
+    names.filter(|name| name.contains(&format!("{vmid}i"))).collect()
 }
 
 /// The cgroups of a container, in every hierarchy.
-#[must_use]
-pub fn cgroups(vmid: u32) -> Vec<String> {
+pub(crate) fn cgroups(vmid: u32) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -420,8 +426,7 @@ pub fn cgroups(vmid: u32) -> Vec<String> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let digits = name.split(|c: char| !c.is_ascii_digit()).any(|part| part == vmid.to_string());
             if digits {
-                found.push(format!("cgroup {}", entry.path().display()));
-                remove_tree(&entry.path());
+                found.push(entry.path());
             } else if depth < 4 {
                 folders.push((entry.path(), depth + 1));
             }

@@ -7,6 +7,7 @@
 
 pub mod guest;
 pub mod host;
+pub mod inventory;
 pub mod journal;
 pub mod linux_vm;
 pub mod output;
@@ -14,6 +15,7 @@ pub mod proc;
 pub mod promise;
 pub mod qmp;
 pub mod recorder;
+pub mod small;
 pub mod suite;
 pub mod template;
 pub mod tiny_vm;

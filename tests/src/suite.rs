@@ -17,6 +17,8 @@ pub enum Need {
     Root,
     /// A program, with the Debian package that has it.
     Program(&'static str, &'static str),
+    /// A file, with the Debian package that has it.
+    File(&'static str, &'static str),
     /// systemd's journal daemon.
     Journald,
     /// Network bridges in the kernel.
@@ -44,6 +46,7 @@ impl Need {
         let met = match self {
             Self::Root => rustix::process::geteuid().is_root(),
             Self::Program(name, _) => find_program(name),
+            Self::File(path, _) => std::path::Path::new(path).is_file(),
             Self::Journald => journal::available(),
             Self::Bridge => {
                 let probe = format!("hvprobe{}", std::process::id() % 10000);
@@ -64,7 +67,9 @@ impl Need {
         };
         (!met).then(|| match self {
             Self::Root => "needs root".to_owned(),
-            Self::Program(name, package) => format!("needs {name} (Debian package {package})"),
+            Self::Program(name, package) | Self::File(name, package) => {
+                format!("needs {name} (Debian package {package})")
+            }
             Self::Journald => "needs systemd-journald (Debian package systemd)".to_owned(),
             Self::Bridge => "needs network bridges in the kernel".to_owned(),
             Self::GuestKernel => {
