@@ -289,12 +289,20 @@ impl Trace {
                 request(libc::PTRACE_INTERRUPT, pid, 0);
             }
         }
-        while !self.tracees.is_empty() {
-            let Some((pid, status)) = wait() else { return };
-            if !self.has_ended(pid, status) {
-                let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
-                self.detach(pid, if event == 0 && signal != SYSCALL_STOP { signal } else { 0 });
+        loop {
+            while !self.tracees.is_empty() {
+                let Some((pid, status)) = wait() else { return };
+                if !self.has_ended(pid, status) {
+                    let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
+                    self.detach(pid, if event == 0 && signal != SYSCALL_STOP { signal } else { 0 });
+                }
             }
+            // What one of them had just forked is traced and stopped, too, and has not been heard of yet.
+            let unheard = own_tracees();
+            if unheard.is_empty() {
+                return;
+            }
+            self.tracees.extend(unheard.into_iter().map(|pid| (pid, Tracee::new(Role::Command))));
         }
     }
 }
@@ -385,6 +393,15 @@ fn wait() -> Option<(u32, i32)> {
             Err(_) => return None,
         }
     }
+}
+
+/// The processes that this thread traces.
+fn own_tracees() -> Vec<u32> {
+    let line = format!("TracerPid:\t{}\n", rustix::thread::gettid());
+    let traced = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| status.contains(&line))
+    };
+    proc::all().into_iter().map(|process| process.pid).filter(traced).collect()
 }
 
 /// A request without an address. False where the process has been killed.
