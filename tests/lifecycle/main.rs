@@ -6,6 +6,7 @@ mod approval;
 mod boot;
 mod call;
 mod chain;
+mod end_task;
 mod failed_start;
 mod from_inside;
 mod guest_ends;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
         refusal::tests(),
         output::tests(),
         call::tests(),
+        end_task::tests(),
         chain::tests(),
         from_inside::tests(),
         admission::tests(),

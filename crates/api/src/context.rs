@@ -3,10 +3,12 @@
 use crate::{ApiError, Refusal};
 use access::Rights;
 use config::GuestConfig;
-use model::{GuestKind, NodeName, Stream, UserId, Vmid};
+use config::user_cfg::UserCfg;
+use model::{GuestKind, NodeName, Stream, Upid, UserId, Vmid};
 use record::Journal;
 use record::journal::{Entry, Priority};
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Storages;
@@ -16,6 +18,9 @@ use store::ConfigStore;
 pub trait Output {
     /// Takes some bytes, as they come.
     fn write(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// A task has begun that carries the call out, or a part of it: the first one is the call's own.
+    fn began(&mut self, _upid: &Upid) {}
 }
 
 /// Who carries a call out.
@@ -83,6 +88,7 @@ pub struct Context<'a> {
     /// The address that the call comes from; none where it is this host's own.
     pub peer: Option<String>,
     output: RefCell<&'a mut dyn Output>,
+    total: Cell<Option<u64>>,
 }
 
 impl<'a> Context<'a> {
@@ -93,7 +99,15 @@ impl<'a> Context<'a> {
         origin: Origin,
         output: &'a mut dyn Output,
     ) -> Self {
-        Self { store, user: authority.user(), authority, origin, peer: None, output: RefCell::new(output) }
+        Self {
+            store,
+            user: authority.user(),
+            authority,
+            origin,
+            peer: None,
+            output: RefCell::new(output),
+            total: Cell::new(None),
+        }
     }
 
     /// The same with the address that the call comes from.
@@ -106,6 +120,22 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn node(&self) -> &NodeName {
         self.store.node()
+    }
+
+    /// Says that a task has begun.
+    pub(crate) fn began(&self, upid: &Upid) {
+        self.output.borrow_mut().began(upid);
+    }
+
+    /// Says how many items there are of which the answer has some.
+    pub fn set_total(&self, total: u64) {
+        self.total.set(Some(total));
+    }
+
+    /// How many items there are, where the method said it.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        self.total.get()
     }
 
     /// Writes a line to the caller's standard output.
@@ -183,6 +213,18 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn is_root(&self) -> bool {
         self.authority.is_root()
+    }
+
+    /// Users, groups and pools: those that the caller's rights are from, else the file's. What is wrong in the file is told
+    /// by who changes it.
+    pub(crate) fn user_cfg(&self) -> Cow<'_, UserCfg> {
+        match &self.authority {
+            Authority::User(_, rights) => Cow::Borrowed(rights.cfg()),
+            Authority::Owner | Authority::Nobody => {
+                let path = self.store.layout().pve().join("user.cfg");
+                Cow::Owned(config::user_cfg::parse(&std::fs::read(path).unwrap_or_default()).0)
+            }
+        }
     }
 }
 

@@ -12,19 +12,23 @@
 pub mod access;
 mod call;
 mod check;
+pub mod cluster;
 mod context;
 mod error;
 pub mod extension;
 mod guest;
+mod host;
 mod lifecycle;
 mod method;
 pub mod nodes;
 mod params;
 mod permission;
+pub mod pools;
 mod refusal;
 mod registry;
 mod schema;
 mod task;
+pub mod version;
 
 pub use call::{call, prepare};
 pub use check::{check, is_list};

@@ -120,6 +120,12 @@ pub enum Refusal {
     /// A snapshot that is not there.
     #[error("snapshot '{0}' does not exist")]
     NoSnapshot(String),
+    /// No pool has this name.
+    #[error("no such pool '{0}'")]
+    NoPool(String),
+    /// Nothing is highly available.
+    #[error("no such resource '{0}'")]
+    NoResource(String),
     /// The storage does not take this kind of content.
     #[error("storage '{storage}' does not support {content}")]
     StorageContent {

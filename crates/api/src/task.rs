@@ -47,6 +47,16 @@ impl<'c, 'o> Task<'c, 'o> {
     }
 }
 
+/// What a task ends with that somebody ended.
+fn interrupted() -> ApiError {
+    ApiError::Task { upid: None, status: "received interrupt".to_owned() }
+}
+
+/// Refuses to go on with a task that somebody has ended.
+pub(crate) fn go_on() -> Result<(), ApiError> {
+    if process::term_asked() { Err(interrupted()) } else { Ok(()) }
+}
+
 /// Carries a task out and returns its UPID.
 ///
 /// # Errors
@@ -74,9 +84,11 @@ pub(crate) fn run_counting(
 ) -> Result<Value, ApiError> {
     let log = TaskLog::create(context.store.layout(), context.node(), kind, id, &context.user)?;
     let upid = log.upid().clone();
+    context.began(&upid);
+    process::heed_term();
     let task = Task { context, log: RefCell::new(log) };
     context.record([task_began(context.identifier(), &upid)]);
-    let done = work(&task);
+    let done = work(&task).map_err(|error| if process::term_asked() { interrupted() } else { error });
     let status = match &done {
         Ok(0) => "OK".to_owned(),
         Ok(count) => format!("WARNINGS: {count}"),

@@ -27,6 +27,11 @@ impl Settings {
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
+
+    /// All of them, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
 }
 
 #[cfg(test)]
@@ -38,7 +43,7 @@ mod tests {
         let settings = Settings::parse(
             b"# notes: none\nmax_workers: 4\n\nkeyboard:de\r\nno setting\nmax_workers: 2 \n: x\nnext-id: lower=5,upper=7",
         );
-        let all: Vec<_> = settings.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let all: Vec<_> = settings.iter().collect();
         assert_eq!(all, [("keyboard", "de"), ("max_workers", "2"), ("next-id", "lower=5,upper=7")]);
         assert_eq!((settings.get("max_workers"), settings.get("notes")), (Some("2"), None));
         assert_eq!(Settings::parse(b"\xff: \xff\x00").0.len(), 1);

@@ -104,7 +104,9 @@ pub fn start(layout: &Layout, mut request: StartRequest, out: Out<'_>) -> Result
             Answer::Result(result) => return Ok(result),
             // The run that was in the way is over. That it ends is up to its hookscripts, which have their own limits.
             Answer::Over => {}
-            Answer::State(_) | Answer::Aborting => return Err(ClientError::Lost { vmid, source: None }),
+            Answer::State(_) | Answer::Aborting | Answer::Ending(_) => {
+                return Err(ClientError::Lost { vmid, source: None });
+            }
         }
     }
 }
@@ -120,13 +122,26 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
         let stream = connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid))?;
         match converse(stream, vmid, request, Patience::Wait, out)? {
             Answer::Result(result) => return Ok(result),
-            Answer::State(_) | Answer::Aborting => return Ok(TaskResult { upid: None, status: Ok(()) }),
+            Answer::State(_) | Answer::Aborting | Answer::Ending(_) => {
+                return Ok(TaskResult { upid: None, status: Ok(()) });
+            }
             Answer::Over if layout.ledger(vmid).exists() => {}
             Answer::Over => break,
         }
     }
     // The guest is gone, and so is its keeper.
     Err(ClientError::NoKeeper(vmid))
+}
+
+/// Has the keeper of a guest end a task. Returns whether the task is one of that keeper's.
+///
+/// # Errors
+/// Where the keeper does not answer, or cannot end it.
+pub fn end_task(layout: &Layout, vmid: Vmid, upid: &Upid) -> Result<bool, ClientError> {
+    let request = Request::EndTask { upid: upid.clone() };
+    let Some(stream) = connect(layout, vmid, Patience::Look, &mut |_| {})? else { return Ok(false) };
+    let answer = converse(stream, vmid, &request, Patience::Look, &mut |_| {})?;
+    Ok(matches!(answer, Answer::Ending(true)))
 }
 
 /// What a guest does now. Takes well under a millisecond.

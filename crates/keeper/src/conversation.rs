@@ -27,6 +27,8 @@ pub(crate) enum Answer {
     State(GuestState),
     /// A hookscript's end is on its way.
     Aborting,
+    /// Whether a task to be ended is one of the keeper's.
+    Ending(bool),
     /// The keeper ended its run, as it said it would, or before it took the request.
     Over,
 }
@@ -117,6 +119,7 @@ pub(crate) fn converse(
             Reply::Busy { .. } => {}
             Reply::State(state) => return Ok(Answer::State(state)),
             Reply::Aborting { .. } => return Ok(Answer::Aborting),
+            Reply::Ending { mine } => return Ok(Answer::Ending(mine)),
         }
     }
     if busy {

@@ -2,6 +2,7 @@
 
 use crate::keeper::Keeper;
 use crate::machine::Gone;
+use crate::requests::INTERRUPTED;
 use crate::tasks::Purpose;
 use config::GuestConfig;
 use lifecycle::{
@@ -255,6 +256,7 @@ impl Keeper {
             .or_else(|| config.as_ref().and_then(|config| down_limit(self.kind, config)))
             .unwrap_or(STOP_LIMIT);
         let (mut force, mut deadline) = (request.force, Instant::now() + limit);
+        self.give_up = false;
         self.on_ground(|machine, ground| machine.ask_down(ground, config.as_ref()));
         loop {
             self.attend();
@@ -266,12 +268,15 @@ impl Keeper {
             }
             if let Some(at) = self.pending.iter().position(|request| request.hard) {
                 let overruling = self.pending.remove(at);
-                let interrupted = Err("received interrupt".to_owned());
+                let interrupted = Err(INTERRUPTED.to_owned());
                 self.end_tasks(Purpose::Shutdown, &interrupted);
                 self.end_tasks(Purpose::Reboot, &interrupted);
                 self.note(&Event::Note { text: "the shutdown is overruled by a stop".to_owned() });
                 let cause = overruling.map_or(StopCause::Stop, |request| request.cause);
                 return self.end_hard(cause, None);
+            }
+            if std::mem::take(&mut self.give_up) {
+                return Ended::StillRunning(INTERRUPTED.to_owned());
             }
             // Others that ask for a shutdown wait for this one. A host that goes down has the last word on its time.
             force |=

@@ -375,6 +375,7 @@ impl Begun<'_> {
             waiting: Vec::new(),
             next_start: None,
             abort: false,
+            give_up: false,
             left_open: None,
             recovering: None,
         }

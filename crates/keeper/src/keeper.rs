@@ -85,6 +85,8 @@ pub(crate) struct Keeper {
     pub(crate) next_start: Option<StartRequest>,
     /// Whether the hookscript that runs is to be aborted.
     pub(crate) abort: bool,
+    /// Whether the guest that is asked to shut down is not waited for any longer.
+    pub(crate) give_up: bool,
     /// The outputs of the script that a dead keeper left running, opened before anything else: what is in them goes with
     /// their last holder.
     pub(crate) left_open: Option<[hooks::Reader; 2]>,

@@ -13,9 +13,6 @@ use record::journal::{Entry, IDENTIFIER, Priority, Scene};
 use rustix::event::PollFlags;
 use std::fs::File;
 
-/// How many ended runs of each guest stay on record.
-const KEPT_RUNS: usize = 1000;
-
 impl Keeper {
     /// The second half of a reboot.
     pub(crate) fn start_after_reboot(&self) -> StartRequest {
@@ -75,7 +72,7 @@ impl Keeper {
 
 /// Keeps the history from growing for ever. What cannot be removed now is tried again at the end of the next run.
 fn forget_old_runs(layout: &Layout, vmid: Vmid) {
-    if history::prune(layout, vmid, KEPT_RUNS).is_ok_and(|removed| removed > 0)
+    if history::prune(layout, vmid, history::KEPT_RUNS).is_ok_and(|removed| removed > 0)
         && let Ok(oldest) = history::oldest(layout)
     {
         let _ = hooks::kept::collect(layout, oldest.as_ref());

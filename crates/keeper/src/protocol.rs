@@ -164,6 +164,11 @@ pub enum Request {
     },
     /// Abort the hookscript that runs now.
     Abort,
+    /// End a task: abort the hookscript that it waits for, or give up waiting for the guest.
+    EndTask {
+        /// The task.
+        upid: Upid,
+    },
 }
 
 impl Request {
@@ -216,6 +221,11 @@ pub(crate) enum Reply {
     },
     /// What the guest does now.
     State(GuestState),
+    /// Whether the task to be ended is one of this keeper's; its end is on its way then.
+    Ending {
+        /// Whether it is.
+        mine: bool,
+    },
     /// A hookscript's end is on its way.
     Aborting {
         /// The phase.

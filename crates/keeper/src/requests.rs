@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
 const HOST_LIMIT: Duration = Duration::from_secs(180);
 
+/// What a task that somebody ended ends with.
+pub(crate) const INTERRUPTED: &str = "received interrupt";
+
 impl Keeper {
     /// Reads and serves the requests that have come.
     pub(crate) fn read_requests(&mut self) {
@@ -68,6 +71,7 @@ impl Keeper {
                 self.stop_asked(client, "reboot", &user, false, stop, from_hook);
             }
             Request::Machine { user, action, skiplock } => self.act(client, &user, action, skiplock),
+            Request::EndTask { upid } => self.end_task(client, &upid),
             Request::Abort => match &self.hook {
                 Some(hook) => {
                     let phase = hook.phase;
@@ -80,6 +84,33 @@ impl Keeper {
                 }
             },
         }
+    }
+
+    /// Ends a task: aborts what it waits for, or has the wait given up. A stop that is under way goes on.
+    fn end_task(&mut self, client: ClientId, upid: &Upid) {
+        let Some(purpose) = self.tasks.purpose(upid) else {
+            return self.clients.reply(client, &Reply::Ending { mine: false });
+        };
+        match purpose {
+            Purpose::NextStart => {
+                self.next_start = None;
+                self.end_tasks(Purpose::NextStart, &Err(INTERRUPTED.to_owned()));
+            }
+            _ if self.hook.is_some() => self.abort = true,
+            Purpose::Start => self.pending.push_back(StopRequest {
+                cause: StopCause::Stop,
+                hard: true,
+                timeout: None,
+                force: true,
+                task: None,
+            }),
+            Purpose::Shutdown | Purpose::Reboot => self.give_up = true,
+            Purpose::Stop | Purpose::Other => {
+                let why = format!("{upid} cannot be ended: {} is under way", self.stage);
+                return self.clients.reply(client, &Reply::Refused { why });
+            }
+        }
+        self.clients.reply(client, &Reply::Ending { mine: true });
     }
 
     /// Whether the hookscript that runs waits for who asks: that is the script itself or a process below it, or the

@@ -95,6 +95,11 @@ impl Tasks {
         self.open.iter().rev().find(|task| task.purpose != Purpose::NextStart).map(|task| &task.upid)
     }
 
+    /// What a task wants; none where it is not open here.
+    pub(crate) fn purpose(&self, upid: &Upid) -> Option<Purpose> {
+        self.open.iter().find(|task| task.upid == *upid).map(|task| task.purpose)
+    }
+
     /// The first task of a purpose.
     pub(crate) fn of(&self, purpose: Purpose) -> Option<Upid> {
         self.open.iter().find(|task| task.purpose == purpose).map(|task| task.upid.clone())

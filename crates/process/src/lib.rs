@@ -9,6 +9,7 @@ mod fork;
 mod id;
 mod info;
 mod own;
+mod term;
 
 pub use birth::{Birth, birth};
 pub use exec::{Program, exec};
@@ -18,3 +19,4 @@ pub use id::{
 };
 pub use info::exit_of;
 pub use own::{become_default, group_members, place_fd, reset_limits, reset_signals, set_session};
+pub use term::{heed_term, term_asked};

@@ -2,7 +2,9 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-pub(crate) fn encode(bytes: &[u8]) -> String {
+/// Bytes as text.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let word =
@@ -15,8 +17,9 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// None where the text is no base64.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+/// Text as bytes. None where it is no base64.
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let data = text.trim_end_matches('=');
     if text.len() - data.len() > 2 || data.len() % 4 == 1 {
         return None;

@@ -12,7 +12,7 @@ pub mod socket;
 pub mod tap;
 pub mod vfio;
 
-mod base64;
+pub mod base64;
 mod timeout;
 
 pub use command::{CommandError, CommandLine, Facts, command_line};

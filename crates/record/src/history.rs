@@ -11,6 +11,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// How many ended runs of each guest stay on record.
+pub const KEPT_RUNS: usize = 1000;
+
 /// One life of a guest. Times are in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunHistory {
@@ -161,6 +164,28 @@ impl History {
     }
 }
 
+/// Tells of one run of a guest.
+///
+/// # Errors
+/// [`HistoryError::NotFound`] where there is no ledger of the run, or it cannot be read.
+pub fn run(layout: &Layout, vmid: Vmid, run: &RunId) -> Result<RunHistory, HistoryError> {
+    let path = find(layout, vmid, run);
+    match ledger::read_without_output(&path) {
+        Ok(contents) => tell(contents).ok_or(HistoryError::NoBegin(path)),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            Err(HistoryError::NotFound { vmid, run: run.clone() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the ledger of a run is now, if there is one.
+fn find(layout: &Layout, vmid: Vmid, run: &RunId) -> PathBuf {
+    let live = layout.ledger(vmid);
+    let is_live = |contents: Contents| tell(contents).is_some_and(|found| found.run == *run);
+    if ledger::read_without_output(&live).is_ok_and(is_live) { live } else { path(layout, vmid, run) }
+}
+
 /// Streams what the programs of a run printed, in the order of its recording.
 ///
 /// # Errors
@@ -171,11 +196,7 @@ pub fn output(
     run: &RunId,
 ) -> Result<impl Iterator<Item = io::Result<OutputLine>> + use<>, HistoryError> {
     let not_found = || HistoryError::NotFound { vmid, run: run.clone() };
-    let live = layout.ledger(vmid);
-    let is_live = |contents: Contents| tell(contents).is_some_and(|found| found.run == *run);
-    let path =
-        if ledger::read_without_output(&live).is_ok_and(is_live) { live } else { path(layout, vmid, run) };
-    let reader = match Reader::open(&path) {
+    let reader = match Reader::open(&find(layout, vmid, run)) {
         Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Err(not_found()),
         other => other?,
     };

@@ -166,7 +166,7 @@ mod tests {
         let store = store(folder.path());
         let refused = store.lock_access().unwrap().change_users(|cfg| {
             cfg.users.clear();
-            Err::<(), _>(StoreError::NoFreeVmid)
+            Err::<(), _>(StoreError::NoFreeVmid { lower: 100, upper: 101 })
         });
         assert!(refused.is_err() && !store.layout().user_cfg().exists());
     }

@@ -44,8 +44,13 @@ pub enum StoreError {
         node: NodeName,
     },
     /// No number is free.
-    #[error("unable to get any free VMID in range [100, 1000000)")]
-    NoFreeVmid,
+    #[error("unable to get any free VMID in range [{lower}, {upper})")]
+    NoFreeVmid {
+        /// The lowest number that was looked at.
+        lower: u32,
+        /// The number that is the first one above.
+        upper: u32,
+    },
     /// The lock was held by others for too long.
     #[error("can't lock file '{}' - got timeout", path.display())]
     LockTimeout {

@@ -44,16 +44,16 @@ impl ConfigStore {
         Ok(all)
     }
 
-    /// The lowest number from 100 on that no guest of any node has.
+    /// The lowest number from `lower` up to below `upper` that no guest of any node has.
     ///
     /// # Errors
-    /// A folder that cannot be read, or no free number below 1000000.
-    pub fn next_free(&self) -> Result<Vmid, StoreError> {
+    /// A folder that cannot be read, or no number is free.
+    pub fn next_free(&self, lower: u32, upper: u32) -> Result<Vmid, StoreError> {
         let taken = self.list_all()?;
-        (100..1_000_000)
+        (lower..upper)
             .filter_map(|number| Vmid::try_from(number).ok())
             .find(|vmid| taken.binary_search_by(|(there, ..)| there.cmp(vmid)).is_err())
-            .ok_or(StoreError::NoFreeVmid)
+            .ok_or(StoreError::NoFreeVmid { lower, upper })
     }
 
     /// Reads a guest's configuration.

@@ -4,6 +4,7 @@
 //! an edit from outside in between is refused, never lost.
 
 mod access;
+mod cache;
 mod error;
 mod guests;
 mod init;
@@ -13,6 +14,7 @@ mod settings;
 mod storages;
 
 pub use access::{AccessLock, secrets_path};
+pub use cache::FileCache;
 pub use error::StoreError;
 pub use init::{Done, InitError, init_root, refuse_real_proxmox};
 pub use lock::ConfigLock;

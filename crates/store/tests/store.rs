@@ -95,7 +95,7 @@ fn a_number_belongs_to_one_guest_over_both_kinds_and_all_nodes() {
     ] {
         assert_eq!(create(&store, kind, number).unwrap_err().to_string(), text);
     }
-    assert_eq!(store.next_free().unwrap(), vmid(102));
+    assert_eq!(store.next_free(100, 1_000_000).unwrap(), vmid(102));
     let names = ["102.conf~", ".103.conf.7.0.new", "99.conf", "x.conf", "104"];
     names.iter().for_each(|name| fs::write(store.layout().pve().join("lxc").join(name), "").unwrap());
     assert_eq!(store.list().unwrap(), [(vmid(100), GuestKind::Qemu)]);

@@ -1,13 +1,16 @@
-//! What methods of both kinds of guest share: configurations as clients see them, updates, new volumes, removal.
+//! What methods of both kinds of guest share: configurations as clients see them, what runs and what it
+//! uses, updates, new volumes, removal.
 
 pub(crate) mod approval;
 pub(crate) mod claim;
 pub(crate) mod destroy;
 pub(crate) mod fresh;
+pub(crate) mod live;
+pub(crate) mod meter;
 pub(crate) mod rights;
 pub(crate) mod show;
+pub(crate) mod summary;
 pub(crate) mod update;
-pub(crate) mod usage;
 pub(crate) mod volumes;
 
 use config::GuestConfig;

@@ -1,9 +1,17 @@
 //! `/nodes/{node}/…`
 
 pub mod all;
+pub mod feature;
+pub mod host;
+pub mod journal;
+pub mod list;
 pub mod lxc;
+pub mod network;
 pub mod qemu;
+pub mod snapshot;
+pub mod status;
 pub mod storage;
+pub mod tasks;
 
 use crate::{ApiError, Params};
 

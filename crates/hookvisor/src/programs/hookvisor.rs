@@ -6,9 +6,9 @@ use crate::clock::{local_time, seconds};
 use crate::local;
 use crate::programs::{record, users};
 use api::access::{acl, password, tokens, users as accounts};
-use api::extension::{approvals, hooks, log, recover, status};
+use api::extension::{approvals, events, hooks, log, recover, runs, status};
 use api::nodes::all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// `hookvisor`
@@ -23,6 +23,7 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("hooks approvals", &approvals::LIST, &[]).formats().print(users::approvals),
         Command::new("hooks approve", &approvals::APPROVE, &["volume"]).print(text),
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
+        Command::new("hooks run", &runs::RUN, &["vmid", "run"]).formats().print(one_run),
         Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"]),
         Command::new("user add", &accounts::CREATE, &["userid"]),
         Command::new("user delete", &accounts::DELETE, &["userid"]),
@@ -32,6 +33,7 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("user token list", &tokens::LIST, &["userid"]).formats().print(users::tokens),
         Command::new("user token remove", &tokens::DELETE, &["userid", "tokenid"]),
         local::COMPLETION,
+        Command::new("events", &events::EVENTS, &["vmid"]).formats().stream(events::follow).print(happened),
         local::INIT,
         Command::new("log", &log::LOG, &["vmid"]).formats().stream(log::follow).print(records),
         Command::new("recover", &recover::RECOVER, &["vmid"]).formats().print(recovered),
@@ -106,10 +108,55 @@ fn uptime(seconds: u64) -> String {
     }
 }
 
+/// The block of a run, then what was printed.
+fn one_run(answer: &Answer<'_>) -> (String, u8) {
+    let mut out = blocks([answer.value].into_iter());
+    for line in answer.value["lines"].as_array().into_iter().flatten() {
+        let record = json!({
+            "time_usec": line["time"].as_u64().map(|millis| millis * 1000),
+            "vmid": answer.value["vmid"],
+            "phase": line["phase"],
+            "stream": line["stream"],
+            "message": line["text"],
+        });
+        out.push_str(&record::line(&record));
+    }
+    (out, 0)
+}
+
+/// A line for each event: when, about whom, what, and all it says.
+fn happened(answer: &Answer<'_>) -> (String, u8) {
+    let list = match answer.value {
+        Value::Array(list) => list.iter().collect(),
+        one => vec![one],
+    };
+    let mut out = String::new();
+    for event in list.into_iter().filter(|event| event["event"] != "idle") {
+        let when = event["time"].as_u64().map(local_time).unwrap_or_default();
+        let said = event.as_object().into_iter().flatten().filter(|(key, value)| {
+            !matches!(key.as_str(), "id" | "event" | "vmid" | "run" | "line" | "time") && !value.is_null()
+        });
+        let said: Vec<String> =
+            said.map(|(key, value)| format!("{key}={}", super::print::plain(value))).collect();
+        let _ = writeln!(
+            out,
+            "{when:<23}  {:>6} {:<11} {}",
+            field(event, "vmid"),
+            field(event, "event"),
+            said.join(" ")
+        );
+    }
+    (out, 0)
+}
+
 /// A block for each run, a line for each phase.
 fn history(answer: &Answer<'_>) -> (String, u8) {
+    (blocks(answer.value.as_array().into_iter().flatten()), 0)
+}
+
+fn blocks<'v>(runs: impl Iterator<Item = &'v Value>) -> String {
     let mut out = String::new();
-    for run in answer.value.as_array().into_iter().flatten() {
+    for run in runs {
         if !out.is_empty() {
             out.push('\n');
         }
@@ -157,7 +204,7 @@ fn history(answer: &Answer<'_>) -> (String, u8) {
             }
         }
     }
-    (out, 0)
+    out
 }
 
 /// `ok`, `exit code 3`, `timed out`: a word, or a word with a number.
@@ -180,7 +227,6 @@ mod tests {
     use super::*;
     use api::Params;
     use model::Outcome;
-    use serde_json::json;
 
     #[test]
     fn an_outcome_reads_as_its_own_words() {

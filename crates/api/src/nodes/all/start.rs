@@ -65,6 +65,7 @@ fn start(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         for group in &groups {
             for guest in &group.guests {
                 crew.room(&mut told);
+                task::go_on()?;
                 let layout = context.store.layout().clone();
                 // Somebody may have started it meanwhile.
                 if is_on_its_way(&client::state(&layout, guest.vmid)) {

@@ -60,6 +60,7 @@ fn stop(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         for group in to_stop(&guests) {
             for guest in &group.guests {
                 crew.room(&mut told);
+                task::go_on()?;
                 // It may have ended by itself meanwhile.
                 if !is_kept(context, guest.vmid) {
                     continue;

@@ -4,5 +4,7 @@ pub mod config;
 pub mod create;
 pub mod destroy;
 pub mod exec;
+pub mod interfaces;
 pub mod power;
 pub mod status;
+pub mod suspend;

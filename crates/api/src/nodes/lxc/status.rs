@@ -1,12 +1,14 @@
 //! What containers do: the list and one container's status (api.md 3.2).
 
-use crate::guest::usage;
+use crate::guest::live::{self, Live};
+use crate::guest::meter::Meter;
+use crate::guest::summary::{Listed, Summary, visible};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::{AT_GUEST, AT_NODE};
 use crate::{ApiError, Context, Params, Permission, lifecycle};
 use ::config::options::ROOTFS;
 use ::config::schema::Property;
-use ::config::{GuestConfig, property};
+use ::config::{Section, property};
 use model::{GuestKind, Vmid};
 use serde_json::{Map, Value, json};
 
@@ -29,18 +31,9 @@ pub static LIST: Method = Method {
 };
 
 fn list(context: &Context<'_>, _params: &Params) -> Result<Value, ApiError> {
-    let mut rows = Vec::new();
-    for (vmid, _) in context.store.list()?.into_iter().filter(|(_, kind)| *kind == KIND) {
-        if !context.authority.has_any(&format!("/vms/{vmid}"), &["VM.Audit"]) {
-            continue;
-        }
-        match context.store.read(KIND, vmid) {
-            Ok(config) => rows.push(Value::Object(status(context, vmid, &config))),
-            Err(store::StoreError::NoConfig { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Value::Array(rows))
+    let (live, meter) = (live::all(context)?, Meter::new(context.store.layout()));
+    let row = |(vmid, summary): Listed| Value::Object(status(vmid, &summary, live.get(&vmid), &meter));
+    Ok(visible(context, Some(KIND))?.into_iter().map(row).collect())
 }
 
 /// One container's status.
@@ -58,8 +51,10 @@ pub static CURRENT: Method = Method {
 
 fn current(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let vmid = params.vmid();
-    let config = context.read(KIND, vmid)?;
-    let mut object = status(context, vmid, &config);
+    let summary = Summary::new(vmid, &context.read(KIND, vmid)?);
+    let live = lifecycle::state(context, vmid).running.as_ref().and_then(Live::told);
+    let meter = Meter::new(context.store.layout());
+    let mut object = status(vmid, &summary, live.as_ref(), &meter);
     object.insert("ha".into(), json!({"managed": 0}));
     Ok(Value::Object(object))
 }
@@ -68,7 +63,7 @@ static VERBOSE: &[Property] = &[Property::boolean("verbose").optional().describe
 
 /// `pct status`: without `--verbose` it reads no more than it prints.
 pub static OF_COMMAND: Method = Method {
-    path: "/nodes/{node}/lxc/{vmid}/status",
+    path: "/nodes/{node}/lxc/{vmid}/status/word",
     verb: Verb::Get,
     description: "Tells whether a container runs.",
     parameters: &[AT_GUEST, VERBOSE],
@@ -87,61 +82,44 @@ pub static OF_COMMAND: Method = Method {
     },
 };
 
-fn status(context: &Context<'_>, vmid: Vmid, config: &GuestConfig) -> Map<String, Value> {
-    let main = &config.main;
-    let layout = context.store.layout();
-    let mut row = Map::new();
+/// What a configuration says of a container.
+pub(crate) fn summary(empty: Summary, main: &Section) -> Summary {
+    let limit = || Some(main.get("cpulimit")?.parse::<f64>().ok()?.ceil() as u64);
+    let rootfs = main.get("rootfs").and_then(|value| property::parse(value, &ROOTFS).ok());
+    Summary {
+        cpus: main.number("cores").or_else(limit).filter(|cpus| *cpus > 0),
+        maxmem: main.number("memory").unwrap_or(512) << 20,
+        maxswap: main.number("swap").unwrap_or(0) << 20,
+        maxdisk: rootfs.and_then(|rootfs| rootfs.size("size")).unwrap_or(0),
+        ..empty
+    }
+}
+
+fn status(vmid: Vmid, summary: &Summary, live: Option<&Live>, meter: &Meter<'_>) -> Map<String, Value> {
+    let mut row = summary.row(vmid);
+    let usage = live.map(|live| meter.read(vmid, summary, live)).unwrap_or_default();
     let mut put = |key: &str, value: Value| {
         row.insert(key.to_owned(), value);
     };
-    let cpus =
-        main.number("cores").or_else(|| Some(main.get("cpulimit")?.parse::<f64>().ok()?.ceil() as u64));
-    let rootfs = main.get("rootfs").and_then(|value| property::parse(value, &ROOTFS).ok());
-    let size = rootfs.and_then(|rootfs| rootfs.size("size")).unwrap_or(0);
-    put("vmid", json!(vmid.get()));
     put("type", json!("lxc"));
-    put("name", json!(main.get("hostname").map_or_else(|| format!("CT{vmid}"), str::to_owned)));
-    put("cpus", json!(cpus.filter(|cpus| *cpus > 0).unwrap_or_else(usage::host_cpus)));
-    put("cpu", json!(0));
-    put("maxmem", json!(main.number("memory").unwrap_or(512) << 20));
-    put("maxswap", json!(main.number("swap").unwrap_or(0) << 20));
-    for key in ["lock", "tags"] {
-        if let Some(value) = main.get(key) {
-            put(key, json!(value));
-        }
+    put("status", json!(if live.is_some() { "running" } else { "stopped" }));
+    if let Some(live) = live {
+        put("pid", json!(live.process.pid));
     }
-    if main.flag("template", false) {
-        put("template", json!(1));
-    }
-    for key in ["diskread", "diskwrite"] {
-        put(key, json!(0));
-    }
-    match lifecycle::state(context, vmid).running {
-        Some(running) => {
-            let (received, sent) = usage::container_traffic(running.pid);
-            let (mem, swap) = usage::container_memory(layout, vmid);
-            let (disk, maxdisk) = usage::container_disk(running.pid);
-            put("status", json!("running"));
-            put("pid", json!(running.pid));
-            for (key, value) in [
-                ("uptime", running.uptime),
-                ("mem", mem),
-                ("swap", swap),
-                ("disk", disk),
-                ("maxdisk", maxdisk),
-                ("netin", received),
-                ("netout", sent),
-            ] {
-                put(key, json!(value));
-            }
-        }
-        None => {
-            put("status", json!("stopped"));
-            put("maxdisk", json!(size));
-            for key in ["uptime", "mem", "swap", "disk", "netin", "netout"] {
-                put(key, json!(0));
-            }
-        }
+    put("cpu", if live.is_some() { json!(usage.cpu) } else { json!(0) });
+    for (key, number) in [
+        ("uptime", live.map_or(0, Live::uptime)),
+        ("mem", usage.mem),
+        ("swap", usage.swap),
+        ("maxswap", summary.maxswap),
+        ("disk", usage.disk),
+        ("maxdisk", usage.maxdisk.unwrap_or(summary.maxdisk)),
+        ("netin", usage.netin),
+        ("netout", usage.netout),
+        ("diskread", usage.diskread),
+        ("diskwrite", usage.diskwrite),
+    ] {
+        put(key, json!(number));
     }
     row
 }

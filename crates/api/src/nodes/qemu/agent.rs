@@ -50,27 +50,30 @@ pub static COMMAND: Method = Method {
     returns: Returns::Object(&["result"]),
     protected: true,
     scope: Scope::Api,
-    run: |context, params| {
-        let mut agent = open(context, params.vmid())?;
-        let result = match params.text("command").unwrap_or_default() {
-            "shutdown" => {
-                agent.shutdown(ShutdownMode::Powerdown)?;
-                json!({})
-            }
-            "ping" => {
-                agent.ping()?;
-                json!({})
-            }
-            command => {
-                let limit = if command.starts_with("fs") { FREEZE } else { ORDINARY };
-                agent.call(&format!("guest-{command}"), None, limit)?
-            }
-        };
-        Ok(json!({"result": result}))
-    },
+    run: |context, params| carry_out(context, params.vmid(), params.text("command").unwrap_or_default()),
 };
 
-fn open(context: &Context<'_>, vmid: Vmid) -> Result<Agent, ApiError> {
+/// Has the agent carry out a command without arguments.
+pub(super) fn carry_out(context: &Context<'_>, vmid: Vmid, command: &str) -> Result<Value, ApiError> {
+    let mut agent = open(context, vmid)?;
+    let result = match command {
+        "shutdown" => {
+            agent.shutdown(ShutdownMode::Powerdown)?;
+            json!({})
+        }
+        "ping" => {
+            agent.ping()?;
+            json!({})
+        }
+        command => {
+            let limit = if command.starts_with("fs") { FREEZE } else { ORDINARY };
+            agent.call(&format!("guest-{command}"), None, limit)?
+        }
+    };
+    Ok(json!({"result": result}))
+}
+
+pub(super) fn open(context: &Context<'_>, vmid: Vmid) -> Result<Agent, ApiError> {
     let config = context.read(GuestKind::Qemu, vmid)?;
     let running = lifecycle::is_running(context, vmid);
     Ok(Agent::open(&config.main, context.store.layout(), vmid, running, PING)?)

@@ -1,6 +1,8 @@
 //! `/nodes/{node}/qemu/…`: virtual machines.
 
 pub mod agent;
+pub mod agent_commands;
+pub mod agent_files;
 pub mod config;
 pub mod create;
 pub mod destroy;

@@ -1,13 +1,15 @@
 //! What virtual machines do: the list and one machine's status (api.md 3.2).
 
 use super::create::boot_keys;
-use crate::guest::usage;
+use crate::guest::live::{self, Live};
+use crate::guest::meter::Meter;
+use crate::guest::summary::{Listed, Summary, visible};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::{AT_GUEST, AT_NODE};
-use crate::{ApiError, Context, Params, Permission, lifecycle};
+use crate::{ApiError, Context, Params, Permission, host, lifecycle};
 use ::config::options::{IDE, qemu};
 use ::config::schema::Property;
-use ::config::{GuestConfig, Section, property, text};
+use ::config::{Section, property, text};
 use model::{GuestKind, Vmid};
 use serde_json::{Map, Value, json};
 
@@ -33,19 +35,16 @@ pub static LIST: Method = Method {
 
 fn list(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let full = params.flag("full", false);
-    let mut rows = Vec::new();
-    for (vmid, _) in context.store.list()?.into_iter().filter(|(_, kind)| *kind == KIND) {
-        if !context.authority.has_any(&format!("/vms/{vmid}"), &["VM.Audit"]) {
-            continue;
+    let (live, meter) = (live::all(context)?, Meter::new(context.store.layout()));
+    let row = |(vmid, summary): Listed| {
+        let told = full.then(|| lifecycle::state(context, vmid).running).flatten();
+        let mut row = status(vmid, &summary, live.get(&vmid), &meter, full);
+        if let Some(word) = told.and_then(|running| running.qmpstatus) {
+            row.insert("qmpstatus".into(), json!(word));
         }
-        // One that goes away meanwhile is none; one that cannot be read is still there.
-        match context.store.read(KIND, vmid) {
-            Ok(config) => rows.push(Value::Object(status(context, vmid, &config, full))),
-            Err(store::StoreError::NoConfig { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Value::Array(rows))
+        Value::Object(row)
+    };
+    Ok(visible(context, Some(KIND))?.into_iter().map(row).collect())
 }
 
 /// One machine's status.
@@ -63,12 +62,20 @@ pub static CURRENT: Method = Method {
 
 fn current(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let vmid = params.vmid();
-    let config = context.read(KIND, vmid)?;
-    let mut object = status(context, vmid, &config, true);
+    let summary = Summary::new(vmid, &context.read(KIND, vmid)?);
+    let running = lifecycle::state(context, vmid).running;
+    let live = running.as_ref().and_then(Live::told);
+    let meter = Meter::new(context.store.layout());
+    let mut object = status(vmid, &summary, live.as_ref(), &meter, true);
+    if let Some(word) = running.filter(|_| live.is_some()).and_then(|running| running.qmpstatus) {
+        object.insert("qmpstatus".into(), json!(word));
+    }
     object.insert("ha".into(), json!({"managed": 0}));
     object.insert("clipboard".into(), Value::Null);
-    if agent_enabled(&config.main) {
-        object.insert("agent".into(), json!(1));
+    for (key, there) in [("agent", summary.agent), ("spice", summary.spice)] {
+        if there {
+            object.insert(key.into(), json!(1));
+        }
     }
     Ok(Value::Object(object))
 }
@@ -77,7 +84,7 @@ static VERBOSE: &[Property] = &[Property::boolean("verbose").optional().describe
 
 /// `qm status`: without `--verbose` it reads no more than it prints.
 pub static OF_COMMAND: Method = Method {
-    path: "/nodes/{node}/qemu/{vmid}/status",
+    path: "/nodes/{node}/qemu/{vmid}/status/word",
     verb: Verb::Get,
     description: "Tells whether a virtual machine runs.",
     parameters: &[AT_GUEST, VERBOSE],
@@ -105,55 +112,62 @@ pub static OF_COMMAND: Method = Method {
     },
 };
 
-/// The fields that lists have; `full` adds those of the monitor.
-fn status(context: &Context<'_>, vmid: Vmid, config: &GuestConfig, full: bool) -> Map<String, Value> {
-    let main = &config.main;
-    let layout = context.store.layout();
-    let mut row = Map::new();
+/// What a configuration says of a machine.
+pub(crate) fn summary(empty: Summary, main: &Section) -> Summary {
+    let memory = memory_mib(main);
+    let balloon = main.number("balloon").filter(|least| *least > 0 && *least < memory);
+    Summary {
+        cpus: cpus(main),
+        maxmem: memory << 20,
+        maxdisk: boot_disk(main),
+        serial: main.indexed("serial").next().is_some(),
+        agent: agent_enabled(main),
+        spice: main.get("vga").is_some_and(|vga| vga.split(',').any(|part| part.contains("qxl"))),
+        balloon: balloon.map(|least| (least << 20, main.number("shares"))),
+        ..empty
+    }
+}
+
+/// The fields that lists have; `full` adds what the monitor is asked for.
+fn status(
+    vmid: Vmid,
+    summary: &Summary,
+    live: Option<&Live>,
+    meter: &Meter<'_>,
+    full: bool,
+) -> Map<String, Value> {
+    let mut row = summary.row(vmid);
+    let usage = live.map(|live| meter.read(vmid, summary, live)).unwrap_or_default();
     let mut put = |key: &str, value: Value| {
         row.insert(key.to_owned(), value);
     };
-    let maxmem = memory_mib(main) << 20;
-    put("vmid", json!(vmid.get()));
-    put("name", json!(main.get("name").map_or_else(|| format!("VM {vmid}"), str::to_owned)));
-    put("cpus", json!(cpus(main)));
-    put("cpu", json!(0));
-    put("maxmem", json!(maxmem));
-    put("disk", json!(0));
-    put("maxdisk", json!(boot_disk(main)));
-    for key in ["lock", "tags"] {
-        if let Some(value) = main.get(key) {
-            put(key, json!(value));
-        }
+    let state = if live.is_some() { "running" } else { "stopped" };
+    put("status", json!(state));
+    if full {
+        put("qmpstatus", json!(state));
     }
-    if main.flag("template", false) {
-        put("template", json!(1));
+    if let Some(live) = live {
+        put("pid", json!(live.process.pid));
     }
-    if main.indexed("serial").next().is_some() {
+    put("cpu", if live.is_some() { json!(usage.cpu) } else { json!(0) });
+    for (key, number) in [
+        ("uptime", live.map_or(0, Live::uptime)),
+        ("mem", usage.mem),
+        ("memhost", usage.memhost),
+        ("disk", 0),
+        ("netin", usage.netin),
+        ("netout", usage.netout),
+        ("diskread", usage.diskread),
+        ("diskwrite", usage.diskwrite),
+    ] {
+        put(key, json!(number));
+    }
+    if summary.serial {
         put("serial", json!(1));
     }
-    match lifecycle::state(context, vmid).running {
-        Some(running) => {
-            let (received, sent) = usage::machine_traffic(layout, vmid);
-            put("status", json!("running"));
-            put("pid", json!(running.pid));
-            put("uptime", json!(running.uptime));
-            put("mem", json!(usage::resident_share(running.pid, maxmem)));
-            put("netin", json!(received));
-            put("netout", json!(sent));
-            if full {
-                put("qmpstatus", json!(running.qmpstatus.unwrap_or_else(|| "running".to_owned())));
-            }
-        }
-        None => {
-            put("status", json!("stopped"));
-            for key in ["uptime", "mem", "netin", "netout", "diskread", "diskwrite"] {
-                put(key, json!(0));
-            }
-            if full {
-                put("qmpstatus", json!("stopped"));
-            }
-        }
+    if let Some((least, shares)) = summary.balloon {
+        put("balloon_min", json!(least));
+        shares.into_iter().for_each(|shares| put("shares", json!(shares)));
     }
     row
 }
@@ -164,10 +178,11 @@ fn memory_mib(main: &Section) -> u64 {
     value.and_then(|parts| parts.number("current")).unwrap_or(512)
 }
 
-fn cpus(main: &Section) -> u64 {
+/// The CPUs that it has; none for as many as the host, where it is given more.
+fn cpus(main: &Section) -> Option<u64> {
     let number = |key: &str| main.number(key).filter(|number| *number > 0);
     let all = number("sockets").or_else(|| number("smp")).unwrap_or(1) * number("cores").unwrap_or(1);
-    number("vcpus").unwrap_or_else(|| all.min(usage::host_cpus()))
+    number("vcpus").or_else(|| Some(all).filter(|all| *all <= host::cpus()))
 }
 
 pub(crate) fn agent_enabled(main: &Section) -> bool {

@@ -1,0 +1,8 @@
+//! Methods as transports call them: what they answer, and whom.
+
+mod cluster;
+mod guests;
+mod nodes;
+mod runs;
+mod scene;
+mod tasks;
