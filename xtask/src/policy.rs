@@ -104,8 +104,12 @@ pub(crate) fn findings(metadata: &Metadata) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(root().join("deny.toml")).map_err(|error| format!("deny.toml: {error}"))?;
     let deny: Deny = toml::from_str(&text).map_err(|error| format!("deny.toml: {error}"))?;
     let mut wrong = Vec::new();
+    let built = built()?;
     for package in &metadata.packages {
         let title = format!("{} {}", package.name, package.version);
+        if !built.contains(&title) {
+            continue;
+        }
         if let Some(banned) = deny.bans.deny.iter().find(|banned| banned.name == package.name) {
             wrong.push(format!("{title} is banned: {}", banned.reason));
         }
@@ -147,6 +151,18 @@ pub(crate) fn findings(metadata: &Metadata) -> Result<Vec<String>, String> {
         wrong.push(message);
     }
     Ok(wrong)
+}
+
+/// Name and version of every package that is built for some target. The lock file and the metadata also have optional
+/// dependencies that nobody switches on.
+fn built() -> Result<BTreeSet<String>, String> {
+    let tree = ["tree", "--locked", "--workspace", "--target", "all", "--edges", "all"];
+    let text = capture(cargo(&tree).args(["--prefix", "none", "--format", "{p}"]))?;
+    let title = |line: &str| {
+        let mut words = line.split(' ');
+        Some(format!("{} {}", words.next()?, words.next()?.strip_prefix('v')?))
+    };
+    Ok(text.lines().filter_map(title).collect())
 }
 
 /// Whether an SPDX expression can be met with these licences.

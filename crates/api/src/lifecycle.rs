@@ -1,7 +1,7 @@
 //! What the api asks of guests' keepers. This is the one place that talks to them.
 
 use crate::{ApiError, Context, Refusal};
-use keeper::client::{self, ClientError, TaskResult};
+use keeper::client::{self, ClientError, Heard, TaskResult};
 use keeper::{GuestState, Request, StartRequest};
 use model::{GuestKind, StartReason, Stream, Vmid};
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub(crate) fn start(
     let user = context.user.clone();
     let request =
         StartRequest { skiplock, timeout, ..StartRequest::new(kind, vmid, user, StartReason::User) };
-    answer(client::start(context.store.layout(), request, &mut |bytes| context.write(Stream::Stdout, bytes))?)
+    answer(client::start(context.store.layout(), request, &mut |heard| hear(context, heard))?)
 }
 
 /// Asks a guest's keeper for something and waits for its end.
@@ -27,10 +27,16 @@ pub(crate) fn ask(
     vmid: Vmid,
     request: &Request,
 ) -> Result<Value, ApiError> {
-    let mut out = |bytes: &[u8]| context.write(Stream::Stdout, bytes);
-    match client::ask(context.store.layout(), vmid, request, &mut out) {
+    match client::ask(context.store.layout(), vmid, request, &mut |heard| hear(context, heard)) {
         Err(ClientError::NoKeeper(_)) => Err(Refusal::NotRunning { kind, vmid }.into()),
         result => answer(result?),
+    }
+}
+
+fn hear(context: &Context<'_>, heard: Heard<'_>) {
+    match heard {
+        Heard::Task(upid) => context.began(upid),
+        Heard::Output(bytes) => context.write(Stream::Stdout, bytes),
     }
 }
 

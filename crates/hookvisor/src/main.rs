@@ -2,12 +2,13 @@
 
 mod cli;
 mod clock;
+mod entry;
 mod format;
-mod keeper_entry;
 mod local;
 mod output;
 mod programs;
 mod run;
+mod serve;
 
 use model::Layout;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,14 @@ fn main() -> ExitCode {
     let called = words.next().unwrap_or_default();
     let words: Vec<String> = words.collect();
     let name = Path::new(&called).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if words.first().is_none_or(|word| word != "serve") {
+        end_at_panics();
+    }
     let layout = Layout::new(root());
     let (program, words) = match (programs::named(name), words.first().map(String::as_str)) {
         (Some(program), _) if program.name != "hookvisor" => (program, &words[..]),
-        (_, Some("keeper")) => return keeper_entry::main(layout, &words[1..]),
+        (_, Some("keeper")) => return entry::keeper(layout, &words[1..]),
+        (_, Some("worker")) => return entry::worker(&layout),
         (_, Some("pam-helper")) => return ExitCode::from(u8::try_from(access::pam_helper()).unwrap_or(2)),
         (_, Some("complete")) => return run::complete(&layout, &words[1..]),
         (_, Some("--version" | "-V")) => {
@@ -35,6 +40,16 @@ fn main() -> ExitCode {
         (_, None) => (&programs::hookvisor::HOOKVISOR, &words[..]),
     };
     run::run(program, &layout, words)
+}
+
+/// A panic ends the process there and then, children that have just been forked included. In the server it is the end of
+/// one call alone.
+fn end_at_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        std::process::abort();
+    }));
 }
 
 /// The folder that `HOOKVISOR_ROOT` names, made absolute; the host's own root otherwise.

@@ -83,8 +83,17 @@ fn lock_timeout(path: &str) -> String {
     format!("can't lock file '{path}' - got timeout")
 }
 
-/// What `out` gets: the task's output as it comes.
-pub type Out<'a> = &'a mut dyn FnMut(&[u8]);
+/// What a client hears while it waits.
+#[derive(Debug, Clone, Copy)]
+pub enum Heard<'a> {
+    /// The task that carries the request out has begun.
+    Task(&'a Upid),
+    /// Some of its output, or what is waited for.
+    Output(&'a [u8]),
+}
+
+/// Who hears it, as it comes.
+pub type Out<'a> = &'a mut dyn FnMut(Heard<'_>);
 
 /// Starts a guest and waits for the end of its start. The keeper that does it lives on by itself.
 ///

@@ -1,7 +1,7 @@
 //! One request to a keeper, and what it says to it.
 
 use crate::callers;
-use crate::client::{ClientError, Out, TaskResult};
+use crate::client::{ClientError, Heard, Out, TaskResult};
 use crate::protocol::{Asked, GuestState, Hello, PROTO, Reply, Request, send};
 use model::{Layout, Vmid};
 use rustix::io::Errno;
@@ -60,7 +60,8 @@ pub(crate) fn connect(
             Err(Errno::AGAIN) if patience == Patience::Wait && began.elapsed() < FIRST_WORD => {
                 if !said && began.elapsed() >= SILENCE {
                     said = true;
-                    out(format!("{}\n", ClientError::Silent { vmid, keeper: String::new() }).as_bytes());
+                    let silent = ClientError::Silent { vmid, keeper: String::new() };
+                    out(Heard::Output(format!("{silent}\n").as_bytes()));
                 }
                 std::thread::sleep(RETRY);
             }
@@ -105,16 +106,19 @@ pub(crate) fn converse(
     while let Some(text) = lines.next(out)? {
         answered = true;
         match serde_json::from_slice(&text).map_err(|error| lost(Some(error.into())))? {
-            Reply::Task { upid: task } => upid = Some(task),
-            Reply::Output { text } => out(text.as_bytes()),
+            Reply::Task { upid: task } => {
+                out(Heard::Task(&task));
+                upid = Some(task);
+            }
+            Reply::Output { text } => out(Heard::Output(text.as_bytes())),
             Reply::Done { error } => {
                 return Ok(Answer::Result(TaskResult { upid, status: error.map_or(Ok(()), Err) }));
             }
             Reply::Refused { why } => return Err(ClientError::Refused(why)),
             Reply::Busy { what } if !busy => {
                 busy = true;
-                out(b"trying to acquire lock...\n");
-                out(what.as_bytes());
+                out(Heard::Output(b"trying to acquire lock...\n"));
+                out(Heard::Output(what.as_bytes()));
             }
             Reply::Busy { .. } => {}
             Reply::State(state) => return Ok(Answer::State(state)),
@@ -123,7 +127,7 @@ pub(crate) fn converse(
         }
     }
     if busy {
-        out(b" OK\n");
+        out(Heard::Output(b" OK\n"));
     }
     // A keeper that is about to leave takes no request any more; what it takes it answers before it acts.
     if busy || !answered { Ok(Answer::Over) } else { Err(lost(None)) }
@@ -181,7 +185,7 @@ impl Lines {
         // One that has greeted is at work, however long that takes.
         if !self.told && (stopped || !self.heard) {
             self.told = true;
-            out(format!("{silent}\n").as_bytes());
+            out(Heard::Output(format!("{silent}\n").as_bytes()));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The end of a keeper: the run is over, and what is left of it is put in order.
 
+use crate::client::Heard;
 use crate::clients::Clients;
 use crate::keep::LAST_WORDS;
 use crate::keeper::Keeper;
@@ -49,8 +50,9 @@ impl Keeper {
             // Others that asked for the same reboot have had theirs.
             tasks.end(Purpose::Reboot, &Ok(()), &mut clients);
             next.task = task;
-            let mut relay = |bytes: &[u8]| {
-                if let Some(client) = client {
+            let mut relay = |heard: Heard<'_>| {
+                // Its client knows the task already: it is the one that goes on.
+                if let (Some(client), Heard::Output(bytes)) = (client, heard) {
                     clients.reply(client, &Reply::Output { text: bytes.into() });
                 }
             };

@@ -5,6 +5,7 @@ use crate::cli::{Answer, Command, Program};
 use crate::clock::{local_time, seconds};
 use crate::local;
 use crate::programs::{record, users};
+use crate::serve;
 use api::access::{acl, password, tokens, users as accounts};
 use api::extension::{approvals, events, hooks, log, recover, runs, status};
 use api::nodes::all;
@@ -37,6 +38,7 @@ pub(crate) static HOOKVISOR: Program = Program {
         local::INIT,
         Command::new("log", &log::LOG, &["vmid"]).formats().stream(log::follow).print(records),
         Command::new("recover", &recover::RECOVER, &["vmid"]).formats().print(recovered),
+        serve::SERVE,
         Command::new("startall", &all::start::START, &[]),
         Command::new("status", &status::STATUS, &[]).formats().print(overview),
         Command::new("stopall", &all::stop::STOP, &[]),

@@ -1,0 +1,168 @@
+//! One request from its first line to its answer.
+
+use crate::access_log::{AccessLog, Entry};
+use crate::answer::{Answer, Body, Encoding, Failure};
+use crate::credentials::Shown;
+use crate::parameters::{BodyForm, Parameters};
+use crate::target::{Format, Target};
+use crate::work::{Call, Work};
+use access::Access;
+use api::{Authority, Permission, Verb};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::{Request, Response};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+/// The longest body, in bytes (api.md 1.1).
+const LONGEST_BODY: u64 = 512 << 10;
+
+/// The longest body of somebody who has not logged in: a ticket and a password fit.
+const LONGEST_BODY_OF_NOBODY: u64 = 16 << 10;
+
+/// How long a body may take to come.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long somebody waits who may not come in: it makes guessing slow.
+const PENALTY: Duration = Duration::from_secs(3);
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// Its address, as the access log has it.
+    pub(crate) address: String,
+    /// Whether it is the root's owner, as a unix socket tells.
+    pub(crate) owner: bool,
+}
+
+/// What requests are answered with.
+pub(crate) struct Handler {
+    pub(crate) access: Arc<Access>,
+    pub(crate) work: Work,
+    pub(crate) log: AccessLog,
+}
+
+impl Handler {
+    /// Answers a request, whatever it is, and notes it.
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+        let mut user = None;
+        let answer = match Target::read(&method, uri.path()) {
+            Err(message) => Answer::new(Err(Failure::new(501, message)), Format::Json),
+            Ok(target) => {
+                let format = target.format;
+                match self.prepare(target, request, peer, &mut user).await {
+                    Ok(call) => self.work.carry_out(call).await,
+                    Err(failure) => Answer::new(Err(failure), format),
+                }
+            }
+        };
+        if answer.status == 401 {
+            sleep(PENALTY).await;
+        }
+        self.log.add(&Entry {
+            peer: &peer.address,
+            user: user.as_deref(),
+            method: method.as_str(),
+            path: uri.path(),
+            query: uri.query(),
+            version,
+            status: answer.status,
+            length: answer.length(),
+        });
+        answer.response()
+    }
+
+    /// Sees who calls, before any of the body is read, and reads what for.
+    async fn prepare(
+        &self,
+        target: Target,
+        request: Request<Incoming>,
+        peer: &Peer,
+        user: &mut Option<String>,
+    ) -> Result<Call, Failure> {
+        let (head, body) = request.into_parts();
+        let changes = matches!(target.verb, Verb::Post | Verb::Put);
+        let length =
+            head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if head.headers.contains_key(TRANSFER_ENCODING) {
+            return Err(Failure::new(501, "chunked transfer encoding not supported"));
+        }
+        if !changes && length.is_some_and(|length| length > 0) {
+            return Err(Failure::new(501, format!("Unexpected content for method '{}'", target.verb)));
+        }
+        let authority = self.authority(&target, &head.headers, peer).await?;
+        if !matches!(authority, Authority::Nobody) {
+            *user = Some(authority.user().to_string());
+        }
+        let longest =
+            if matches!(authority, Authority::Nobody) { LONGEST_BODY_OF_NOBODY } else { LONGEST_BODY };
+        if length.is_some_and(|length| length > longest) {
+            return Err(Failure::new(501, "for data too large"));
+        }
+        let query = Parameters::form(head.uri.query().unwrap_or_default().as_bytes())?;
+        let parameters = if changes && length.is_some_and(|length| length > 0) {
+            let form = head.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+            let form = BodyForm::of(form).map_err(|text| Failure::new(506, text))?;
+            let bytes = read(body, longest).await?;
+            let body = match form {
+                BodyForm::Form => Parameters::form(&bytes)?,
+                BodyForm::Json => Parameters::json(&bytes)?,
+            };
+            body.overridden_by(query)
+        } else {
+            query
+        };
+        let encoding = Encoding::accepted(&head.headers);
+        Ok(Call { target, given: parameters.given(), authority, encoding })
+    }
+
+    /// What the caller may do. Files may have to be read for it, so a thread does it.
+    async fn authority(
+        &self,
+        target: &Target,
+        headers: &hyper::HeaderMap,
+        peer: &Peer,
+    ) -> Result<Authority, Failure> {
+        let shown = Shown::by(headers);
+        if peer.owner && shown == Shown::Nothing {
+            return Ok(Authority::Owner);
+        }
+        let open =
+            api::find(target.verb, &target.path).is_some_and(|found| is_open(&found.method.permission));
+        // Who asks for a ticket may show one that is no longer good; a token is told that it is of no use there.
+        if open && !matches!(shown, Shown::Token(_)) {
+            return Ok(Authority::Nobody);
+        }
+        let changes = target.verb != Verb::Get && !is_upload(target);
+        let access = self.access.clone();
+        let looked = spawn_blocking(move || shown.authority(&access, changes)).await;
+        looked.unwrap_or_else(|_| Err(Failure::new(500, "internal error\n")))
+    }
+}
+
+fn is_open(permission: &Permission) -> bool {
+    match permission {
+        Permission::World => true,
+        Permission::Ticket(then) => is_open(then),
+        _ => false,
+    }
+}
+
+/// Browsers send uploads by a form, which has no such header.
+fn is_upload(target: &Target) -> bool {
+    target.verb == Verb::Post && target.path.starts_with("/nodes/") && target.path.ends_with("/upload")
+}
+
+async fn read(body: Incoming, longest: u64) -> Result<Bytes, Failure> {
+    let limited = Limited::new(body, usize::try_from(longest).unwrap_or(usize::MAX));
+    match timeout(BODY_PATIENCE, limited.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err(Failure::new(400, "the body could not be read")),
+        Err(_) => Err(Failure::new(408, "the body took too long")),
+    }
+}

@@ -1,0 +1,29 @@
+//! The REST API, as Proxmox VE's clients expect it: HTTPS and a unix socket (api.md 1).
+//!
+//! This is the one asynchronous crate. What waits for a client is a future; what touches a file runs on a thread that has
+//! its turn, so that neither slow clients nor a storage that hangs keep others waiting; what makes a task runs in a
+//! process of its own, so that the server can be ended and upgraded meanwhile.
+//!
+//! ```text
+//! connection ─ handle ─┬─ target, credentials, parameters
+//!                      └─ work ─┬─ a thread: api::call
+//!                               └─ a worker process: api::call
+//! ```
+
+mod access_log;
+mod answer;
+mod certificate;
+mod connection;
+mod credentials;
+mod handle;
+mod lanes;
+mod names;
+mod parameters;
+mod serve;
+mod target;
+mod work;
+mod worker;
+
+pub use certificate::{CertificateError, Files};
+pub use serve::{Options, ServeError, serve};
+pub use worker::work;

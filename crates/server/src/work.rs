@@ -1,0 +1,147 @@
+//! Calls of methods: quick ones on threads of this process, those that make tasks in workers.
+
+use crate::answer::{Answer, Encoding, Failure, Success};
+use crate::lanes::{Lanes, Turn};
+use crate::target::Target;
+use crate::worker::{Order, Word};
+use api::{ApiError, Authority, Context, Given, Origin, Output, Returns, Verb};
+use model::{Layout, Stream};
+use process::{Birth, birth};
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use store::ConfigStore;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// Workers that live at the same time.
+const WORKERS: usize = 256;
+
+/// How long a call waits for one of them to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where workers find programs: Proxmox VE's folders, and what an administrator installed.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A call that may be made.
+pub(crate) struct Call {
+    pub(crate) target: Target,
+    pub(crate) given: Vec<(String, Given)>,
+    pub(crate) authority: Authority,
+    pub(crate) encoding: Encoding,
+}
+
+/// Makes calls.
+pub(crate) struct Work {
+    store: Arc<ConfigStore>,
+    lanes: Lanes,
+    workers: Arc<Semaphore>,
+}
+
+impl Work {
+    pub(crate) fn new(store: Arc<ConfigStore>) -> Self {
+        Self { store, lanes: Lanes::new(), workers: Arc::new(Semaphore::new(WORKERS)) }
+    }
+
+    /// Makes a call and puts its answer.
+    pub(crate) async fn carry_out(&self, call: Call) -> Answer {
+        let Target { verb, format, path } = &call.target;
+        let Some(found) = api::find(*verb, path) else {
+            let error = ApiError::NotImplemented { verb: verb.as_str(), path: path.clone() };
+            return Answer::new(Err(error.into()), *format);
+        };
+        if found.method.returns == Returns::Upid {
+            let order = Order::new(*verb, path, call.given, &call.authority);
+            return Answer::new(self.in_worker(order).await, *format);
+        }
+        let method = format!("{verb} {}", found.method.path);
+        match self.lanes.turn(&method, path).await {
+            Ok(turn) => self.in_thread(call, turn).await,
+            Err(failure) => Answer::new(Err(failure), *format),
+        }
+    }
+
+    async fn in_thread(&self, call: Call, turn: Turn) -> Answer {
+        let store = self.store.clone();
+        let Call { target: Target { verb, format, path }, given, authority, encoding } = call;
+        let done = spawn_blocking(move || {
+            let _turn = turn;
+            let mut silence = Silence;
+            let context = Context::new(&store, authority, Origin::Server, &mut silence);
+            let result = called(&context, verb, &path, given);
+            Answer::new(result, format).compressed(encoding)
+        });
+        // The panic is on record by the hook that saw it.
+        done.await.unwrap_or_else(|_| Answer::new(Err(Failure::new(500, "internal error\n")), format))
+    }
+
+    /// Has a worker do it, and answers with its first word. The worker goes on, whoever waits.
+    async fn in_worker(&self, order: Order) -> Result<Success, Failure> {
+        let busy = |_| Failure::new(500, "got timeout: too many tasks are under way\n");
+        let place = timeout(PATIENCE, self.workers.clone().acquire_owned()).await.map_err(busy)?;
+        let place = place.expect("the places are never closed");
+        let layout = self.store.layout().clone();
+        let failed = |error: io::Error| Failure::new(500, format!("cannot start a worker: {error}\n"));
+        let born =
+            spawn_blocking(move || born(&layout)).await.map_err(io::Error::other).and_then(|born| born);
+        let stream = born.and_then(UnixStream::from_std).map_err(failed)?;
+        let (word, heard) = oneshot::channel();
+        tokio::spawn(async move {
+            let _ = word.send(converse(stream, &order, place).await);
+        });
+        let lost = || Failure::new(500, "the worker process ended unexpectedly\n");
+        heard.await.ok().and_then(Result::ok).ok_or_else(lost)?.result()
+    }
+}
+
+fn called(
+    context: &Context<'_>,
+    verb: Verb,
+    path: &str,
+    given: Vec<(String, Given)>,
+) -> Result<Success, Failure> {
+    let data = api::call(context, verb, path, given)?;
+    let total = context.total().map(|total| ("total".to_owned(), total.into()));
+    Ok(Success { data, beside: total.into_iter().collect() })
+}
+
+/// Sends the order and waits for the first word; the worker's place is free when it has ended.
+async fn converse(mut stream: UnixStream, order: &Order, place: OwnedSemaphorePermit) -> io::Result<Word> {
+    let mut line = serde_json::to_vec(order)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut reader = BufReader::new(stream);
+    let mut answer = Vec::new();
+    reader.read_until(b'\n', &mut answer).await?;
+    tokio::spawn(async move {
+        let _ = reader.read_u8().await;
+        drop(place);
+    });
+    Ok(serde_json::from_slice(&answer)?)
+}
+
+/// Bears a worker.
+fn born(layout: &Layout) -> io::Result<std::os::unix::net::UnixStream> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let program = std::env::current_exe()?;
+    let argv = ["hookvisor", "worker"].map(OsString::from).to_vec();
+    let kept = ["HOOKVISOR_JOURNAL", "LANG", "TZ"].into_iter();
+    let mut env: Vec<(OsString, OsString)> =
+        kept.filter_map(|key| Some((key.into(), std::env::var_os(key)?))).collect();
+    env.push(("PATH".into(), PATH.into()));
+    env.push(("HOOKVISOR_ROOT".into(), layout.root().into()));
+    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into() })?;
+    Ok(ours)
+}
+
+/// What a quick method prints is for people at a terminal.
+struct Silence;
+
+impl Output for Silence {
+    fn write(&mut self, _: Stream, _: &[u8]) {}
+}
