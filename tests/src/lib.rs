@@ -16,6 +16,7 @@ pub mod promise;
 pub mod qmp;
 pub mod recorder;
 pub mod small;
+pub mod server;
 pub mod suite;
 pub mod template;
 pub mod tiny_vm;
@@ -25,4 +26,5 @@ pub mod wait;
 
 pub use guest::{Guest, Kind};
 pub use host::Host;
+pub use server::Server;
 pub use tiny_vm::Behaviour;

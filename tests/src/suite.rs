@@ -7,6 +7,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -27,6 +28,8 @@ pub enum Need {
     GuestKernel,
     /// The disk of a machine on which hookvisor runs.
     HostMachine,
+    /// Python with the client proxmoxer.
+    Proxmoxer,
     /// The memory controller in the unified cgroup hierarchy.
     CgroupV2Memory,
 }
@@ -37,6 +40,8 @@ pub const QEMU: Need = Need::Program("qemu-system-x86_64", "qemu-system-x86");
 pub const LXC: Need = Need::Program("lxc-start", "lxc");
 /// The agent that runs in a Linux guest.
 pub const QEMU_GA: Need = Need::Program("qemu-ga", "qemu-guest-agent");
+/// A client of HTTP.
+pub const CURL: Need = Need::Program("curl", "curl");
 /// What the container's template is made of.
 pub const BUSYBOX: Need = Need::Program("busybox", "busybox-static");
 
@@ -62,6 +67,7 @@ impl Need {
             }
             Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
+            Self::Proxmoxer => python().is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
         };
@@ -79,6 +85,7 @@ impl Need {
             Self::HostMachine => {
                 "needs a machine of its own (`cargo xtask test --host-vm` makes it)".to_owned()
             }
+            Self::Proxmoxer => "needs proxmoxer (`cargo xtask test` gets it)".to_owned(),
             Self::CgroupV2Memory => "needs the memory controller of cgroup v2".to_owned(),
         })
     }
@@ -90,6 +97,15 @@ pub fn find_program(name: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/sbin", "/usr/bin", "/sbin", "/bin"]);
     folders.into_iter().any(|folder| std::path::Path::new(folder).join(name).is_file())
+}
+
+/// The Python that has the client proxmoxer: of the environment in the folder `python` of the target folder, where
+/// `cargo xtask test` makes it.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    let me = std::env::current_exe().ok()?;
+    let mut folders = me.ancestors().skip(1).map(|folder| folder.join("python"));
+    folders.find(|folder| folder.join("complete").is_file()).map(|folder| folder.join("bin/python"))
 }
 
 /// A test: it gets a host that is cleaned up behind it, and panics if something is wrong.

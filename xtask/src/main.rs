@@ -7,6 +7,7 @@ mod host_vm;
 mod linux;
 mod packages;
 mod policy;
+mod python;
 mod run;
 mod test;
 

@@ -23,6 +23,8 @@ const RUN: &[Need] = &[
     Need { program: "zstd", packages: &["zstd"] },
     Need { program: "perl", packages: &["perl-base"] },
     Need { program: "python3", packages: &["python3-minimal"] },
+    Need { program: "curl", packages: &["curl"] },
+    Need { program: "openssl", packages: &["openssl"] },
 ];
 
 const COMPARE: &[Need] =
@@ -49,6 +51,11 @@ pub(crate) fn install_for_comparison() {
     if let Err(message) = ensure(COMPARE) {
         eprintln!("{message}\nThe bench goes on without it.");
     }
+}
+
+/// Installs what Python makes environments with.
+pub(crate) fn install_venv() -> Result<(), String> {
+    apt(&["python3-venv"])
 }
 
 fn ensure(needs: &[Need]) -> Result<(), String> {

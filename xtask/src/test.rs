@@ -1,7 +1,7 @@
 //! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
 
 use crate::run::{cargo, root, show, show_within, target};
-use crate::{check, host_vm, linux, packages, run};
+use crate::{check, host_vm, linux, packages, python, run};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The suites of the end to end tests.
-const SUITES: [&str; 3] = ["lifecycle", "compat", "faults"];
+const SUITES: [&str; 4] = ["lifecycle", "compat", "faults", "clients"];
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(600);
 /// The machine whose power is pulled has an emulated processor, and comes up some sixty times.
@@ -91,7 +91,7 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     if filter.is_none() {
         tally.step("check", check::run_all());
     }
-    for result in [packages::install(), linux::fetch()] {
+    for result in [packages::install(), linux::fetch(), python::install()] {
         // The tests that need what is missing say so themselves.
         if let Err(message) = result {
             eprintln!("{message}");

@@ -62,7 +62,7 @@ impl Connections {
         }
         let config = self.certificates.current(crate::serve::complain);
         if let Ok(Ok(stream)) = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
-            let peer = Peer { address: address.ip().to_string(), owner: false };
+            let peer = Peer { address: Some(address.ip().to_string()), owner: false };
             self.serve(stream, peer).await;
         }
     }
@@ -71,7 +71,7 @@ impl Connections {
     pub(crate) async fn unix(self, stream: UnixStream, owner: u32, _place: OwnedSemaphorePermit) {
         let peer = stream.peer_cred().map(|peer| peer.uid());
         let owner = peer.is_ok_and(|uid| uid == 0 || uid == owner);
-        self.serve(stream, Peer { address: "local".to_owned(), owner }).await;
+        self.serve(stream, Peer { address: None, owner }).await;
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {

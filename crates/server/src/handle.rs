@@ -33,8 +33,8 @@ const PENALTY: Duration = Duration::from_secs(3);
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    /// Its address, as the access log has it.
-    pub(crate) address: String,
+    /// Its address; none on the unix socket.
+    pub(crate) address: Option<String>,
     /// Whether it is the root's owner, as a unix socket tells.
     pub(crate) owner: bool,
 }
@@ -65,7 +65,7 @@ impl Handler {
             sleep(PENALTY).await;
         }
         self.log.add(&Entry {
-            peer: &peer.address,
+            peer: peer.address.as_deref().unwrap_or("local"),
             user: user.as_deref(),
             method: method.as_str(),
             path: uri.path(),
@@ -118,7 +118,8 @@ impl Handler {
             query
         };
         let encoding = Encoding::accepted(&head.headers);
-        Ok(Call { target, given: parameters.given(), authority, encoding })
+        let given = parameters.given();
+        Ok(Call { target, given, authority, peer: peer.address.clone(), encoding })
     }
 
     /// What the caller may do. Files may have to be read for it, so a thread does it.

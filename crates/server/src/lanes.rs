@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Calls of one method on one resource, as the status of a guest.
+/// Calls of one method on one of its resources, as the status of a guest.
 const PER_RESOURCE: usize = 4;
 
 /// Calls of one method.
@@ -61,7 +61,8 @@ impl Lanes {
     }
 
     async fn take(&self, method: &str, path: &str) -> Turn {
-        let resource = place(self.lane(&format!("{method} {path}"), PER_RESOURCE)).await;
+        let width = if method.contains('{') { PER_RESOURCE } else { PER_METHOD };
+        let resource = place(self.lane(&format!("{method} {path}"), width)).await;
         let method = place(self.lane(method, PER_METHOD)).await;
         Turn { _all: permit(&self.all).await, _narrow: [resource, method] }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) given: Vec<(String, Given)>,
     pub(crate) authority: Authority,
+    /// Where it comes from; none for this host itself.
+    pub(crate) peer: Option<String>,
     pub(crate) encoding: Encoding,
 }
 
@@ -67,11 +69,12 @@ impl Work {
 
     async fn in_thread(&self, call: Call, turn: Turn) -> Answer {
         let store = self.store.clone();
-        let Call { target: Target { verb, format, path }, given, authority, encoding } = call;
+        let Call { target: Target { verb, format, path }, given, authority, peer, encoding } = call;
         let done = spawn_blocking(move || {
             let _turn = turn;
             let mut silence = Silence;
-            let context = Context::new(&store, authority, Origin::Server, &mut silence);
+            let mut context = Context::new(&store, authority, Origin::Server, &mut silence);
+            context.peer = peer;
             let result = called(&context, verb, &path, given);
             Answer::new(result, format).compressed(encoding)
         });

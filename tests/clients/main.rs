@@ -1,0 +1,13 @@
+//! What clients see: real programs, over real TLS, against a real server.
+
+mod http;
+mod life;
+mod proxmoxer;
+mod together;
+mod workflow;
+
+fn main() -> std::process::ExitCode {
+    let tests =
+        [http::tests(), life::tests(), proxmoxer::tests(), together::tests(), workflow::tests()].concat();
+    e2e::suite::main("clients", tests)
+}
