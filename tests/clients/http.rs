@@ -36,10 +36,11 @@ fn credentials(host: &Host) {
     server.send("GET", "/version", &["-H", &cookie]).ok();
     let as_header = cookie.replace("Cookie: ", "Authorization: ");
     server.send("GET", "/version", &["-H", &as_header]).ok();
-    let make = ["-H", &cookie, "-d", "vmid=100"];
-    server.send("POST", "/nodes/pve1/qemu", &make).refused(401, "Permission denied - invalid csrf token");
-    let denied = server.send("POST", "/nodes/pve1/qemu", &[&make[..], &["-H", &csrf]].concat());
-    assert_eq!(denied.status, 403, "{}", denied.text);
+    let change = ["-H", &cookie, "-d", "name=a"];
+    let config = "/nodes/pve1/qemu/100/config";
+    server.send("PUT", config, &change).refused(401, "Permission denied - invalid csrf token");
+    let denied = server.send("PUT", config, &[&change[..], &["-H", &csrf]].concat());
+    assert!(denied.reason.starts_with("Permission check failed (/vms/100, VM.Config."), "{}", denied.text);
     let began = Instant::now();
     let wrong = server.send("POST", "/access/ticket", &["-d", "username=ann@pve&password=x"]);
     wrong.refused(401, "authentication failure");

@@ -27,7 +27,7 @@ fn nothing_is_lost(host: &Host) {
             let index = format!("$(({first} + round % 7))");
             format!(
                 "set -e; for round in $(seq {ROUNDS}); do \
-                 curl -sf -o /dev/null -X PUT -d scsi{index}=none,media=cdrom {how}{uri}; done"
+                 curl -s --fail-with-body -X PUT -d scsi{index}=none,media%3Dcdrom {how}{uri}; done"
             )
         };
         host.spawn("sh", ["-c", &script(if how.starts_with("--unix") { 0 } else { 7 })])

@@ -6,6 +6,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Each has a token of its own.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A server that is ended with this.
 #[derive(Debug)]
@@ -49,7 +53,8 @@ impl<'h> Server<'h> {
     /// If it does not come up.
     #[must_use]
     pub fn start_with(host: &'h Host, options: &[&str]) -> Self {
-        let token = token(host, "root@pam", "t01");
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let token = token(host, "root@pam", &format!("server{number}"));
         let args = ["serve", "--listen", "127.0.0.1:0"].iter().chain(options);
         let mut process = host.spawn("hookvisor", args);
         let address = wait::until("the server", || {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,11 @@ const LONGEST_BODY_OF_NOBODY: u64 = 16 << 10;
 
 /// How long a body may take to come.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How much of the body of a request that is refused is taken all the same, and for how long: a connection that is closed
+/// with something unread takes the answer along.
+const LEFT_BODY: usize = 1 << 20;
+const LEFT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long somebody waits who may not come in: it makes guessing slow.
 const PENALTY: Duration = Duration::from_secs(3);
@@ -55,9 +61,13 @@ impl Handler {
             Err(message) => Answer::new(Err(Failure::new(501, message)), Format::Json),
             Ok(target) => {
                 let format = target.format;
-                match self.prepare(target, request, peer, &mut user).await {
+                let (head, mut body) = request.into_parts();
+                match self.prepare(target, &head, &mut body, peer, &mut user).await {
                     Ok(call) => self.work.carry_out(call).await,
-                    Err(failure) => Answer::new(Err(failure), format),
+                    Err(failure) => {
+                        let _ = timeout(LEFT_PATIENCE, Limited::new(body, LEFT_BODY).collect()).await;
+                        Answer::new(Err(failure), format)
+                    }
                 }
             }
         };
@@ -81,11 +91,11 @@ impl Handler {
     async fn prepare(
         &self,
         target: Target,
-        request: Request<Incoming>,
+        head: &Parts,
+        body: &mut Incoming,
         peer: &Peer,
         user: &mut Option<String>,
     ) -> Result<Call, Failure> {
-        let (head, body) = request.into_parts();
         let changes = matches!(target.verb, Verb::Post | Verb::Put);
         let length =
             head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -159,7 +169,7 @@ fn is_upload(target: &Target) -> bool {
     target.verb == Verb::Post && target.path.starts_with("/nodes/") && target.path.ends_with("/upload")
 }
 
-async fn read(body: Incoming, longest: u64) -> Result<Bytes, Failure> {
+async fn read(body: &mut Incoming, longest: u64) -> Result<Bytes, Failure> {
     let limited = Limited::new(body, usize::try_from(longest).unwrap_or(usize::MAX));
     match timeout(BODY_PATIENCE, limited.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
