@@ -2,14 +2,13 @@
 
 use crate::permission::permit;
 use crate::registry::find;
-use crate::{ApiError, Context, Given, Method, Params, Refusal, Scope, Verb, check};
+use crate::{ApiError, Context, Given, Method, Params, Refusal, Verb, check};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Calls the method that a verb and a path name.
 ///
-/// As at Proxmox VE, whether the caller may is asked before the parameters are looked at. Commands that are for the command
-/// line alone have no path that could be called.
+/// As at Proxmox VE, whether the caller may is asked before the parameters are looked at.
 ///
 /// # Errors
 ///
@@ -22,7 +21,7 @@ pub fn call(
     given: impl IntoIterator<Item = (String, Given)>,
 ) -> Result<Value, ApiError> {
     let unknown = || ApiError::NotImplemented { verb: verb.as_str(), path: path.to_owned() };
-    let found = find(verb, path).filter(|found| found.method.scope != Scope::Command).ok_or_else(unknown)?;
+    let found = find(verb, path).ok_or_else(unknown)?;
     let mut all: BTreeMap<String, Given> = BTreeMap::new();
     for (name, value) in found.parameters {
         // This node has two names.
@@ -62,7 +61,7 @@ pub fn prepare(
 ) -> Result<Params, ApiError> {
     let given: BTreeMap<String, Given> = given.into_iter().collect();
     permit(&context.authority, &method.permission, path, &Params::unchecked(given.clone()))?;
-    let params = check(method.parameters, given)?;
+    let params = check(method.parameters, given)?.calling(method.path);
     match params.text("node") {
         Some(node) if method.path.contains("{node}") && node != context.node().as_str() => {
             Err(Refusal::NoNode(node.to_owned()).into())

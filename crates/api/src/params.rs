@@ -14,28 +14,41 @@ pub enum Given {
 
 /// Checked parameters: a value for each, booleans as `1` and `0`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Params(BTreeMap<String, Given>);
+pub struct Params {
+    values: BTreeMap<String, Given>,
+    called: &'static str,
+}
 
 impl Params {
     pub(crate) fn set(&mut self, name: &str, value: Given) {
-        self.0.insert(name.to_owned(), value);
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// Notes the path of the method that they are for.
+    pub(crate) fn calling(self, path: &'static str) -> Self {
+        Self { called: path, ..self }
+    }
+
+    /// The path of the method that they are for, with its `{parameters}`.
+    pub(crate) fn called(&self) -> &'static str {
+        self.called
     }
 
     /// What a caller gave, as it is.
     pub(crate) fn unchecked(given: BTreeMap<String, Given>) -> Self {
-        Self(given)
+        Self { values: given, called: "" }
     }
 
     /// Whether it was given.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.values.contains_key(name)
     }
 
     /// A text; none where it was not given.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        match self.0.get(name)? {
+        match self.values.get(name)? {
             Given::One(text) => Some(text),
             Given::Many(list) => list.first().map(String::as_str),
         }
@@ -56,7 +69,7 @@ impl Params {
     /// The words of an array, or of a list parameter (`a,b;c d`).
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<&str> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             None => Vec::new(),
             Some(Given::Many(list)) => list.iter().map(String::as_str).collect(),
             Some(Given::One(text)) => {
@@ -89,7 +102,7 @@ impl Params {
 
     /// All of them, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Given)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.values.iter().map(|(name, value)| (name.as_str(), value))
     }
 }
 

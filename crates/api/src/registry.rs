@@ -3,10 +3,12 @@
 use crate::access::{acl, domains, groups, password, permissions, roles, ticket, tokens, users};
 use crate::cluster::{self, backup, ha, nextid, none, options, resources};
 use crate::extension::{approvals, events, hooks, log, recover, runs, status};
-use crate::method::{Method, Verb};
+use crate::index::INDEX;
+use crate::method::{Method, Scope, Verb};
 use crate::nodes::qemu::{agent, agent_commands, agent_files};
 use crate::nodes::{self, all, feature, journal, lxc, network, qemu, snapshot, storage, tasks};
 use crate::{pools, version};
+use std::collections::BTreeSet;
 
 /// All methods, sorted by path, then by verb in the order of [`Verb`].
 pub static METHODS: &[&Method] = &[
@@ -167,12 +169,32 @@ pub struct Found {
     pub parameters: Vec<(&'static str, String)>,
 }
 
-/// The method that a path and verb name. `{volume}` takes the rest of a path, slashes included.
+/// All methods: those of the table, then the index.
+pub fn methods() -> impl Iterator<Item = &'static Method> {
+    METHODS.iter().copied().chain(INDEX.iter())
+}
+
+/// What stands directly below a path: names, and parameters in their braces. None where no method is at or below it.
+#[must_use]
+pub fn below(path: &str) -> Option<BTreeSet<&'static str>> {
+    let mut found = None;
+    for method in METHODS.iter().filter(|method| method.scope != Scope::Command) {
+        let mut template = method.path.split('/').filter(|part| !part.is_empty());
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        let inside =
+            parts.all(|part| template.next().is_some_and(|there| there == part || there.starts_with('{')));
+        if inside {
+            found.get_or_insert_with(BTreeSet::new).extend(template.next());
+        }
+    }
+    found
+}
+
+/// The method that a path and verb name; commands that are for the command line alone have none. `{volume}` takes the rest of a path, slashes included.
 #[must_use]
 pub fn find(verb: Verb, path: &str) -> Option<Found> {
-    METHODS
-        .iter()
-        .filter(|method| method.verb == verb)
+    methods()
+        .filter(|method| method.verb == verb && method.scope != Scope::Command)
         .find_map(|method| Some(Found { method, parameters: matching(method.path, path)? }))
 }
 
@@ -197,7 +219,6 @@ fn matching(template: &'static str, path: &str) -> Option<Vec<(&'static str, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn methods_are_sorted_and_unique() {
@@ -209,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_method_and_parameter_is_described_in_a_sentence() {
-        for method in METHODS {
+        for method in methods() {
             let sentence = |text: &str| text.len() > 10 && text.ends_with('.');
             assert!(sentence(method.description), "{}", method.path);
             for property in method.properties() {
@@ -220,7 +241,7 @@ mod tests {
 
     #[test]
     fn path_parameters_are_declared_and_names_are_unique() {
-        for method in METHODS {
+        for method in methods() {
             let mut names = BTreeSet::new();
             for property in method.properties() {
                 assert!(names.insert(property.schema_name()), "{} {}", method.path, property.name);

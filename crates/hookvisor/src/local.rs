@@ -83,7 +83,7 @@ static SHELL: &[&[Property]] =
 /// `hookvisor completion`
 pub(crate) const COMPLETION: Command = Command::local(
     "completion",
-    "Prints the script that teaches a shell to complete hookvisor, qm, pct and pvesm.",
+    "Prints the script that teaches a shell to complete hookvisor, qm, pct, pvesh and pvesm.",
     SHELL,
     &["shell"],
     |_, params, _| {

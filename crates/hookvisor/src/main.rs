@@ -1,4 +1,4 @@
-//! The one binary: `hookvisor`, and `qm`, `pct` and `pvesm` by the name it is called with or by its first argument.
+//! The one binary: `hookvisor`, and `qm`, `pct`, `pvesh` and `pvesm` by the name it is called with or by its first argument.
 
 mod cli;
 mod clock;
@@ -7,8 +7,10 @@ mod format;
 mod local;
 mod output;
 mod programs;
+mod pvesh;
 mod run;
 mod serve;
+mod table;
 
 use model::Layout;
 use std::path::{Path, PathBuf};

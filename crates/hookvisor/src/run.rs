@@ -5,7 +5,7 @@ use crate::cli::parse::{Asked, Unclear, parse};
 use crate::cli::{Action, Answer, Command, Program, help};
 use crate::format::Format;
 use crate::output::{Terminal, complain, print};
-use crate::programs;
+use crate::{programs, pvesh};
 use api::{ApiError, Authority, Context, Given, Origin};
 use model::{GuestKind, Layout};
 use std::fs;
@@ -20,8 +20,14 @@ const FAILURE: u8 = 255;
 
 /// Runs a program's command.
 pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) -> ExitCode {
-    let (command, given, format) = match parse(program, words) {
-        Ok(Asked::Call { command, given, format }) => (command, given, format),
+    let words = &pvesh::with_flags_behind(program, words)[..];
+    let done = match parse(program, words) {
+        Ok(Asked::Call { command, given, format }) => {
+            call(program, command, layout, given, format).map_err(|failure| (command, failure))
+        }
+        Ok(Asked::Path { command, of, words }) => {
+            pvesh::run(program, command, of, layout, &words).map_err(|failure| (command, failure))
+        }
         Ok(Asked::Help(text)) => {
             print(&text);
             return ExitCode::SUCCESS;
@@ -31,13 +37,17 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
             return ExitCode::from(USAGE);
         }
     };
-    match call(program, command, layout, given, format) {
+    match done {
         Ok(code) => ExitCode::from(code),
-        Err(Failure::Told(text)) => {
+        Err((_, Failure::Told(text))) => {
             complain(&text);
             ExitCode::from(FAILURE)
         }
-        Err(Failure::Api(error)) => {
+        Err((command, Failure::Unclear(text))) => {
+            complain(&format!("{text}{}\n", help::usage(program, command)));
+            ExitCode::from(USAGE)
+        }
+        Err((command, Failure::Api(error))) => {
             let mut text = error.printed();
             if matches!(error, ApiError::Parameters(_)) {
                 text.push_str(&help::usage(program, command));
@@ -49,8 +59,13 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
     }
 }
 
-enum Failure {
+/// Why a command did not do what it was asked for.
+pub(crate) enum Failure {
+    /// A method failed.
     Api(ApiError),
+    /// The words make no sense; its usage is shown behind the text.
+    Unclear(String),
+    /// Something else, told in full.
     Told(String),
 }
 
@@ -71,6 +86,7 @@ fn call(
         given = fix(given)?;
     }
     match command.action {
+        Action::Path(_) => Ok(0),
         Action::Local(local) => {
             let params = api::check(command.parameters, given)?;
             allowed(layout)?;
@@ -107,7 +123,8 @@ fn show(command: &Command, value: &serde_json::Value, params: &api::Params, form
     code
 }
 
-fn open(layout: &Layout) -> Result<ConfigStore, Failure> {
+/// Opens the root for whoever owns it.
+pub(crate) fn open(layout: &Layout) -> Result<ConfigStore, Failure> {
     allowed(layout)?;
     ConfigStore::open(layout.clone()).map_err(|error| Failure::Api(error.into()))
 }
@@ -140,7 +157,11 @@ pub(crate) fn complete(layout: &Layout, words: &[String]) -> ExitCode {
         (Some(program), _) => (program, words),
         (None, _) => return ExitCode::from(USAGE),
     };
-    let mut found = candidates(program, words, &Host(ConfigStore::open(layout.clone()).ok()));
+    let host = Host(ConfigStore::open(layout.clone()).ok());
+    let mut found = match pvesh::complete(program, words, layout, &host) {
+        Some(found) => found,
+        None => candidates(program, words, &host),
+    };
     if program.name == "hookvisor" && words.len() == 1 {
         let others = programs::PROGRAMS.iter().map(|program| program.name.to_owned());
         found.extend(others.filter(|name| name.starts_with(&words[0])));

@@ -1,7 +1,7 @@
 //! What a program and a command are.
 
 use crate::format::Format;
-use api::{ApiError, Context, Given, Method, Output, Params};
+use api::{ApiError, Context, Given, Method, Output, Params, Verb};
 use config::schema::{Property, Type};
 use model::Layout;
 use serde_json::Value;
@@ -51,6 +51,19 @@ pub(crate) enum Action {
     Method(&'static Method),
     /// Something that needs no root, or makes one.
     Local(Local),
+    /// Whatever stands at the path that the first argument names.
+    Path(OfPath),
+}
+
+/// What is done with a path of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfPath {
+    /// Its method of this verb is called.
+    Call(Verb),
+    /// What stands below it is listed.
+    List,
+    /// Its methods and their parameters are shown.
+    Usage,
 }
 
 /// Hands over parts of an answer as they come.
@@ -111,6 +124,17 @@ impl Command {
             stream: None,
             print: |_| (String::new(), 0),
         }
+    }
+
+    /// A command that is about a path of the API.
+    pub(crate) const fn path(
+        name: &'static str,
+        description: &'static str,
+        parameters: &'static [&'static [Property]],
+        of: OfPath,
+    ) -> Self {
+        let local = Self::local(name, description, parameters, &["api_path"], |_, _, _| Ok(Value::Null));
+        Self { action: Action::Path(of), formats: matches!(of, OfPath::Call(_)), ..local }
     }
 
     /// Prints the answer.

@@ -47,14 +47,14 @@ fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Looku
         return values(property, program, host);
     }
     if last.starts_with('-') {
-        return option_names(command);
+        return option_names(command.options());
     }
     let place = words.iter().enumerate().filter(|(index, word)| {
         let value = index.checked_sub(1).and_then(|before| value_of(command, &words[before])).is_some();
         !word.starts_with('-') && !value
     });
     let argument = command.arguments.get(place.count()).and_then(|name| command.property(name));
-    argument.map_or_else(|| option_names(command), |property| values(property, program, host))
+    argument.map_or_else(|| option_names(command.options()), |property| values(property, program, host))
 }
 
 /// The option that waits for its value after this word.
@@ -64,15 +64,17 @@ fn value_of(command: &Command, word: &str) -> Option<&'static Property> {
     command.options().find(|property| property.is_named(name) && !matches!(property.kind, Type::Boolean))
 }
 
-fn option_names(command: &Command) -> Vec<String> {
+/// The names of options, as they are typed.
+pub(crate) fn option_names(options: impl Iterator<Item = &'static Property>) -> Vec<String> {
     let name = |property: &Property| match property.count {
         Some(_) => format!("--{}0", property.name),
         None => format!("--{}", property.name),
     };
-    command.options().map(name).collect()
+    options.map(name).collect()
 }
 
-fn values(property: &Property, program: &Program, host: &dyn Lookup) -> Vec<String> {
+/// The values that a parameter may have.
+pub(crate) fn values(property: &Property, program: &Program, host: &dyn Lookup) -> Vec<String> {
     match (property.kind, property.format) {
         (Type::Boolean, _) => vec!["0".into(), "1".into()],
         (_, Some(Format::Vmid)) => host.guests(program.name),

@@ -93,7 +93,8 @@ pub(crate) fn command(program: &Program, command: &Command) -> String {
     text
 }
 
-fn paragraph(text: &mut String, name: &str, property: &Property) {
+/// What a parameter is, in a paragraph.
+pub(crate) fn paragraph(text: &mut String, name: &str, property: &Property) {
     let _ = write!(text, "\n  {name} {}", type_text(property));
     if let Some(default) = property.default {
         let _ = write!(text, " (default={default})");

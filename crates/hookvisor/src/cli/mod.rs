@@ -9,4 +9,4 @@ pub(crate) mod getopt;
 pub(crate) mod help;
 pub(crate) mod parse;
 
-pub(crate) use command::{Action, Answer, Command, Program};
+pub(crate) use command::{Action, Answer, Command, OfPath, Program};

@@ -1,6 +1,6 @@
 //! From words to a command and its parameters, with Proxmox VE's words for what is wrong (api.md 5.1).
 
-use super::command::{Command, OUTPUT_FORMAT, Program, keeps_all, output_format};
+use super::command::{Action, Command, OUTPUT_FORMAT, OfPath, Program, keeps_all, output_format};
 use super::getopt::{self, Known, Options, Takes};
 use super::help;
 use crate::format::Format;
@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 pub(crate) enum Asked<'a> {
     /// To call a command's method.
     Call { command: &'a Command, given: Vec<(String, Given)>, format: Format },
+    /// To do something with a path of the API; the words are still to be read.
+    Path { command: &'a Command, of: OfPath, words: Vec<String> },
     /// To be told about the program or one command.
     Help(String),
 }
@@ -40,6 +42,9 @@ pub(crate) fn parse<'a>(program: &'a Program, words: &[String]) -> Result<Asked<
     let before_rest = words.iter().take_while(|word| *word != "--");
     if before_rest.into_iter().any(|word| word == "--help" || word == "-h") {
         return Ok(Asked::Help(help::command(program, command)));
+    }
+    if let Action::Path(of) = command.action {
+        return Ok(Asked::Path { command, of, words: words.to_vec() });
     }
     let (given, format) = options(command, words).map_err(|mut problem| {
         problem.push_str(&help::usage(program, command));
@@ -108,11 +113,12 @@ fn expand<'n>(names: &BTreeSet<&'n str>, word: &str) -> Option<&'n str> {
     beginning.next().filter(|_| beginning.next().is_none() && !word.is_empty()).copied()
 }
 
-struct Table<'a>(&'a Command);
+/// The options that may be given, as the grammar asks for them.
+pub(crate) struct Table(pub(crate) Vec<&'static Property>);
 
-impl Options for Table<'_> {
+impl Options for Table {
     fn exact(&self, name: &str) -> Option<Known> {
-        self.0.options().find_map(|property| {
+        self.0.iter().find_map(|property| {
             if property.count.is_some() {
                 property.is_named(name).then(|| (name.to_owned(), takes(property)))
             } else {
@@ -124,7 +130,7 @@ impl Options for Table<'_> {
 
     fn starting(&self, beginning: &str) -> Vec<Known> {
         self.0
-            .options()
+            .iter()
             .filter(|property| property.count.is_none())
             .filter(|property| property.name.to_ascii_lowercase().starts_with(beginning))
             .map(|property| (property.name.to_owned(), takes(property)))
@@ -144,10 +150,8 @@ type Filled = (Vec<(String, Given)>, Format);
 
 /// The parameters that the words give. An error is what to print before the usage line.
 fn options(command: &Command, words: &[String]) -> Result<Filled, String> {
-    let mut split = getopt::split(words, &Table(command)).map_err(|problems| {
-        let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-        format!("{lines}400 unable to parse option\n")
-    })?;
+    let table = Table(command.options().collect());
+    let mut split = getopt::split(words, &table).map_err(unparsed)?;
     let required = |name: &&&str| command.property(name).is_some_and(|property| !property.optional);
     split.settle(command.arguments.len(), |word| config::text::parse_boolean(word).is_some());
     let mut arguments = split.arguments.into_iter();
@@ -172,30 +176,55 @@ fn options(command: &Command, words: &[String]) -> Result<Filled, String> {
         None => {}
     }
     let mut format = None;
-    for (name, mut values) in split.options {
-        let boolean = command
-            .options()
-            .any(|property| property.is_named(&name) && matches!(property.kind, Type::Boolean));
-        if boolean {
-            let value = match values.pop().as_deref() {
+    for (name, value) in values(&table, split.options)? {
+        if command.formats && name == OUTPUT_FORMAT.name {
+            format = Some(checked(&OUTPUT_FORMAT, value)?);
+        } else {
+            given.push((name, value));
+        }
+    }
+    Ok((given, output_format(format.as_deref())))
+}
+
+/// What is printed where options could not be told apart.
+pub(crate) fn unparsed(problems: Vec<String>) -> String {
+    let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    format!("{lines}400 unable to parse option\n")
+}
+
+/// A value of an option of ours, which no method checks.
+pub(crate) fn checked(property: &Property, value: Given) -> Result<String, String> {
+    let value = value.joined();
+    let good = property.check(property.name, &value);
+    good.map_err(|text| format!("400 Parameter verification failed.\n{}: {text}\n", property.name))?;
+    Ok(value)
+}
+
+/// The options' values as a method takes them.
+pub(crate) fn values(
+    table: &Table,
+    options: Vec<(String, Vec<String>)>,
+) -> Result<Vec<(String, Given)>, String> {
+    let is_boolean = |name: &str| {
+        let found = table.0.iter().find(|property| property.is_named(name));
+        found.is_some_and(|property| matches!(property.kind, Type::Boolean))
+    };
+    let value = |(name, mut values): (String, Vec<String>)| {
+        let value = if is_boolean(&name) {
+            let flag = match values.pop().as_deref() {
                 None | Some("") => true,
                 Some(word) => config::text::parse_boolean(word)
                     .ok_or_else(|| "400 unable to parse boolean option\n".to_owned())?,
             };
-            given.push((name, Given::One(u8::from(value).to_string())));
-        } else if command.formats && name == OUTPUT_FORMAT.name {
-            let value = values.pop().unwrap_or_default();
-            OUTPUT_FORMAT
-                .check(OUTPUT_FORMAT.name, &value)
-                .map_err(|text| format!("400 Parameter verification failed.\noutput-format: {text}\n"))?;
-            format = Some(value);
+            Given::One(u8::from(flag).to_string())
         } else if values.len() > 1 {
-            given.push((name, Given::Many(values)));
+            Given::Many(values)
         } else {
-            given.push((name, Given::One(values.pop().unwrap_or_default())));
-        }
-    }
-    Ok((given, output_format(format.as_deref())))
+            Given::One(values.pop().unwrap_or_default())
+        };
+        Ok((name, value))
+    };
+    options.into_iter().map(value).collect()
 }
 
 #[cfg(test)]
@@ -212,6 +241,7 @@ mod tests {
                 let given = given.iter().map(|(name, value)| format!("{name}={}", value.joined()));
                 [command.name.to_owned()].into_iter().chain(given).collect::<Vec<_>>().join(" ")
             }
+            Ok(Asked::Path { command, words, .. }) => format!("{} {}", command.name, words.join(" ")),
             Ok(Asked::Help(text)) => text.lines().next().unwrap_or_default().to_owned(),
             Err(Unclear(text)) => text,
         }
