@@ -30,8 +30,11 @@ mod refusal;
 mod registry;
 mod schema;
 mod shape;
+pub mod storage_cfg;
 mod task;
 pub mod version;
+#[cfg(test)]
+mod testing;
 
 pub use call::{call, prepare};
 pub use check::{check, is_list};

@@ -153,6 +153,9 @@ pub enum Refusal {
     /// The configuration makes no command line.
     #[error("{0}")]
     CommandLine(String),
+    /// A storage, or something on it, is not changed.
+    #[error("{0}")]
+    Storage(String),
     /// Waiting for the guest's end took too long.
     #[error("wait failed - got timeout")]
     WaitTimeout,

@@ -7,7 +7,7 @@ use crate::index::INDEX;
 use crate::method::{Method, Scope, Verb};
 use crate::nodes::qemu::{agent, agent_commands, agent_files};
 use crate::nodes::{self, all, feature, journal, lxc, network, qemu, snapshot, storage, tasks};
-use crate::{pools, version};
+use crate::{pools, storage_cfg, version};
 use std::collections::BTreeSet;
 
 /// All methods, sorted by path, then by verb in the order of [`Verb`].
@@ -146,7 +146,11 @@ pub static METHODS: &[&Method] = &[
     &storage::content::PATH,
     &storage::content::LIST,
     &storage::content::ALLOC,
+    &storage::volume::READ,
+    &storage::volume::CHANGE,
     &storage::content::FREE,
+    &storage::status::OF_ONE,
+    &storage::upload::UPLOAD,
     &nodes::host::SUBSCRIPTION,
     &journal::SYSLOG,
     &tasks::list::LIST,
@@ -157,6 +161,11 @@ pub static METHODS: &[&Method] = &[
     &version::OF_NODE,
     &pools::LIST,
     &pools::READ,
+    &storage_cfg::LIST,
+    &storage_cfg::ADD,
+    &storage_cfg::READ,
+    &storage_cfg::SET,
+    &storage_cfg::REMOVE,
     &version::GET,
 ];
 

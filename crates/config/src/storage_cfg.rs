@@ -6,7 +6,7 @@ use model::{ContentType, NodeName, StorageId};
 use std::collections::BTreeMap;
 
 mod types;
-pub use types::{PROPERTIES, StorageType, TYPES, storage_type};
+pub use types::{CHANGEABLE, FIXED, StorageType, TYPES, properties, properties_of, storage_type};
 
 /// The path that Proxmox VE gives the storage `local`.
 const LOCAL_PATH: &str = "/var/lib/vz";
@@ -279,7 +279,7 @@ fn property(
         key: key.clone(),
         cause,
     };
-    let known = PROPERTIES.iter().find(|property| property.name == key);
+    let known = properties().find(|property| property.name == key);
     Some(match known {
         _ if section.options.contains_key(&key) => Err(warning("duplicate attribute".to_owned())),
         None => Err(warning(format!("unexpected property '{key}'"))),

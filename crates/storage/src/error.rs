@@ -117,6 +117,21 @@ pub enum StorageError {
         wanted: model::ContentType,
     },
 
+    /// The storage does not hold this content type.
+    #[error("storage '{storage}' does not support '{content}' content")]
+    Content {
+        /// The storage.
+        storage: StorageId,
+        /// The content type.
+        content: model::ContentType,
+    },
+    /// There is a volume of that name.
+    #[error("volume '{0}' already exists")]
+    VolumeExists(VolumeId),
+    /// What was copied is not what it should be.
+    #[error("{0}")]
+    Checksum(String),
+
     /// The text is no size.
     #[error("unable to parse size '{0}'")]
     Size(String),

@@ -5,6 +5,7 @@
 
 mod activate;
 mod alloc;
+mod attributes;
 mod content;
 mod definition;
 mod error;
@@ -14,6 +15,7 @@ mod image;
 mod kind;
 mod lock;
 mod mounts;
+mod place;
 mod qemu_img;
 mod size;
 mod status;
@@ -32,6 +34,7 @@ pub use format::{Compression, ImageFormat};
 pub use free::Freed;
 pub use image::ImageInfo;
 pub use kind::StorageKind;
+pub use place::{Copying, Placement};
 pub use size::parse_alloc_size;
 pub use status::{StatusFilter, StorageStatus};
 pub use storages::{Storages, VolumePath};

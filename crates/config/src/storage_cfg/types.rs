@@ -78,18 +78,37 @@ static PRUNE: [Property; 7] = [
 ];
 
 /// The properties that a storage may have, over all types.
-pub static PROPERTIES: [Property; 63] = [
+pub fn properties() -> impl Iterator<Item = &'static Property> {
+    FIXED.iter().chain(&CHANGEABLE).chain(&FILE_ONLY)
+}
+
+/// Properties that are given when a storage is added, and stay.
+pub static FIXED: [Property; 10] = [
     text("authsupported", "Ways of authentication with Ceph."),
     Property::string("base")
         .optional()
         .format(Format::VolumeId)
         .describe("Volume that the volume group is made on."),
+    Property::string("export")
+        .optional()
+        .format(Format::StoragePath)
+        .describe("Exported path of the server."),
+    text("iscsiprovider", "Software of the iSCSI target."),
+    Property::string("path").optional().format(Format::StoragePath).describe("Its folder."),
+    text("portal", "Portal of iSCSI: address and port."),
+    text("share", "Share of the server."),
+    text("target", "Target of iSCSI."),
+    text("thinpool", "Thin pool."),
+    text("vgname", "Volume group."),
+];
+
+/// Properties that can be changed.
+pub static CHANGEABLE: [Property; 49] = [
     text("blocksize", "Size of blocks."),
     Property::string("bwlimit")
         .optional()
         .format(Format::Properties(&BWLIMIT))
         .describe("Limits of throughput."),
-    text("comment", "Note."),
     text("comstar_hg", "Host group of COMSTAR."),
     text("comstar_tg", "Target group of COMSTAR."),
     Property::string("content")
@@ -104,10 +123,6 @@ pub static PROPERTIES: [Property; 63] = [
     flag("disable", "Whether it is switched off."),
     Property::string("domain").optional().max_length(256).describe("Domain of the user."),
     text("encryption-key", "Key that backups are encrypted with."),
-    Property::string("export")
-        .optional()
-        .format(Format::StoragePath)
-        .describe("Exported path of the server."),
     text("fingerprint", "Fingerprint of the server's certificate."),
     Property::string("format")
         .optional()
@@ -119,7 +134,6 @@ pub static PROPERTIES: [Property; 63] = [
         .describe("Name of the file system in Ceph."),
     flag("fuse", "Whether it is mounted in user space."),
     text("is_mountpoint", "Whether it is there only while something is mounted; or the path where."),
-    text("iscsiprovider", "Software of the iSCSI target."),
     text("keyring", "Key ring."),
     flag("krbd", "Whether the kernel maps volumes."),
     text("lio_tpg", "Target portal group of LIO."),
@@ -128,7 +142,6 @@ pub static PROPERTIES: [Property; 63] = [
         .optional()
         .min(-1)
         .describe("Protected backups for a guest; -1 for any."),
-    Property::integer("maxfiles").optional().min(0).describe("Obsolete: use `prune-backups`."),
     flag("mkdir", "Obsolete: whether folders are made."),
     Property::string("monhost")
         .optional()
@@ -147,10 +160,8 @@ pub static PROPERTIES: [Property; 63] = [
     flag("nowritecache", "Whether the target's write cache is off."),
     text("options", "Mount options."),
     Property::string("password").optional().max_length(256).describe("Password."),
-    Property::string("path").optional().format(Format::StoragePath).describe("Its folder."),
     text("pool", "Pool."),
     Property::integer("port").optional().min(1).max(65535).describe("Port of the server."),
-    text("portal", "Portal of iSCSI: address and port."),
     Property::string("preallocation")
         .optional()
         .one_of(&["off", "metadata", "falloc", "full"])
@@ -166,7 +177,6 @@ pub static PROPERTIES: [Property; 63] = [
         .describe("Size of the steps of zeroing in MiB."),
     text("saferemove_throughput", "Limit of throughput of zeroing."),
     text("server", "Server."),
-    text("share", "Share of the server."),
     flag("shared", "Whether all nodes see the same content."),
     flag("skip-cert-verification", "Whether the server's certificate is let pass unseen."),
     Property::string("smbversion")
@@ -177,14 +187,40 @@ pub static PROPERTIES: [Property; 63] = [
     flag("sparse", "Whether volumes take space only as they are written."),
     Property::string("subdir").optional().format(Format::StoragePath).describe("Folder of the share."),
     flag("tagged_only", "Whether only volumes with the guest's tag are used."),
-    text("target", "Target of iSCSI."),
-    text("thinpool", "Thin pool."),
-    text("transport", "Transport of Gluster."),
     text("username", "User."),
-    text("vgname", "Volume group."),
-    text("volume", "Volume of Gluster."),
     Property::string("zfs-base-path")
         .optional()
         .format(Format::StoragePath)
         .describe("Where the target finds its volumes."),
 ];
+
+/// Properties that only a file has, from older releases or an editor.
+static FILE_ONLY: [Property; 4] = [
+    text("comment", "Note."),
+    Property::integer("maxfiles").optional().min(0).describe("Obsolete: use `prune-backups`."),
+    text("transport", "Transport of Gluster."),
+    text("volume", "Volume of Gluster."),
+];
+
+/// The properties that a type takes, for types that can be added here.
+#[must_use]
+pub fn properties_of(kind: &str) -> Option<&'static [&'static str]> {
+    (kind == "dir").then_some(&[
+        "bwlimit",
+        "content",
+        "content-dirs",
+        "create-base-path",
+        "create-subdirs",
+        "disable",
+        "format",
+        "is_mountpoint",
+        "max-protected-backups",
+        "mkdir",
+        "nodes",
+        "path",
+        "preallocation",
+        "prune-backups",
+        "shared",
+        "snapshot-as-volume-chain",
+    ])
+}

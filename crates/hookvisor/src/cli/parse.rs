@@ -269,6 +269,7 @@ mod tests {
                 "create vmid=200 ostemplate=local:vztmpl/x memory=64",
             ),
             ("pvesm alloc local 100 x 4M", "alloc storage=local vmid=100 filename=x size=4M"),
+            ("pvesm add dir fast --path /x", "add type=dir storage=fast path=/x"),
             ("hookvisor log -f", "log follow=1"),
             ("hookvisor log -f 100", "log vmid=100 follow=1"),
             ("hookvisor log 100 --phase pre-start", "log vmid=100 phase=pre-start"),

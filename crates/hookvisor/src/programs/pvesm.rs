@@ -2,7 +2,8 @@
 
 use super::print::{field, plain, text};
 use crate::cli::{Answer, Command, Program};
-use api::nodes::storage::{content, status};
+use api::nodes::storage::{content, status, upload};
+use api::{ApiError, Given, storage_cfg};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -11,14 +12,52 @@ pub(crate) static PVESM: Program = Program {
     name: "pvesm",
     about: "Storages: what they hold and where it lies.",
     commands: &[
+        Command::new("add", &storage_cfg::ADD, &["type", "storage"]),
         Command::new("alloc", &content::ALLOC, &["storage", "vmid", "filename", "size"]).print(allocated),
         Command::new("free", &content::FREE, &["volume"]),
         Command::new("list", &content::LIST, &["storage"]).print(list),
         Command::new("path", &content::PATH, &["volume"]).print(text),
+        Command::new("remove", &storage_cfg::REMOVE, &["storage"]),
+        Command::new("set", &storage_cfg::SET, &["storage"]),
         Command::new("status", &status::STATUS, &[]).print(storages),
+        Command::new("upload", &upload::UPLOAD, &["storage", "tmpfilename"]).fix(name_upload),
     ],
     aliases: &[],
 };
+
+/// A file's own name and extension say what it is, where nothing else is given.
+fn name_upload(given: &mut Vec<(String, Given)>) -> Result<(), ApiError> {
+    let find = |name: &str| given.iter().find(|(key, _)| key == name).map(|(_, value)| value.joined());
+    let path = find("tmpfilename").unwrap_or_default();
+    let whole = std::path::absolute(&path).map_err(|source| ApiError::File {
+        what: "unable to read",
+        path: path.clone().into(),
+        source,
+    })?;
+    let name = find("filename").unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_owned());
+    let mut more = vec![("filename", name.clone())];
+    if find("content").is_none() {
+        more.push(("content", content_of(&name).to_owned()));
+    }
+    given.retain(|(key, _)| key != "filename" && key != "tmpfilename");
+    given.push(("tmpfilename".to_owned(), Given::One(whole.to_string_lossy().into_owned())));
+    given.extend(more.into_iter().map(|(key, value)| (key.to_owned(), Given::One(value))));
+    Ok(())
+}
+
+fn content_of(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase();
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    if ends(&[".iso", ".img"]) {
+        "iso"
+    } else if ends(&[".tar", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2"]) {
+        "vztmpl"
+    } else if ends(&[".ova", ".ovf", ".qcow2", ".raw", ".vmdk"]) {
+        "import"
+    } else {
+        "snippets"
+    }
+}
 
 fn allocated(answer: &Answer<'_>) -> (String, u8) {
     (format!("successfully created '{}'\n", plain(answer.value)), 0)

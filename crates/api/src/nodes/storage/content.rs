@@ -1,12 +1,13 @@
 //! `pvesm list`, `path`, `alloc` and `free`.
 
+use super::access::{check_removes, may_see};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::{AT_NODE, AT_STORAGE, VMID};
 use crate::{ApiError, Context, Params, Permission, Refusal, task};
 use ::config::format::Format;
 use ::config::schema::Property;
-use ::storage::{AllocRequest, ContentFilter, ContentItem, Freed, ImageFormat};
-use model::{ContentType, StorageId, VolumeId};
+use ::storage::{AllocRequest, ContentFilter, Freed, ImageFormat};
+use model::{StorageId, VolumeId};
 use serde_json::{Map, Value, json};
 
 static LIST_PARAMETERS: &[Property] = &[
@@ -32,9 +33,11 @@ fn list(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         content: params.text("content").and_then(|word| word.parse().ok()),
         vmid: params.text("vmid").and_then(|text| text.parse().ok()),
     };
-    let listing = context.storages()?.list(&storage(params)?, filter, &|vmid| context.store.find(vmid))?;
+    let id = storage(params)?;
+    let listing = context.storages()?.list(&id, filter, &|vmid| context.store.find(vmid))?;
     listing.warnings.iter().for_each(|warning| context.warn(warning));
-    let seen = listing.items.into_iter().filter(|item| may_see(context, item));
+    let seen =
+        listing.items.into_iter().filter(|item| may_see(context, &id, item.content, item.vmid, filter.vmid));
     let rows = seen.map(|item| {
         let mut row = Map::new();
         let mut put = |key: &str, value: Value| {
@@ -55,19 +58,6 @@ fn list(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         Value::Object(row)
     });
     Ok(Value::Array(rows.collect()))
-}
-
-/// What a storage holds for all is seen by all who may look into it; snippets by those alone who manage it; what belongs to a
-/// guest by whoever may see the guest.
-fn may_see(context: &Context<'_>, item: &ContentItem) -> bool {
-    let on = format!("/storage/{}", item.volume.storage());
-    let has = |path: &str, privileges: &[&str]| context.authority.has_any(path, privileges);
-    match item.content {
-        ContentType::Iso | ContentType::Vztmpl | ContentType::Import => true,
-        _ if has(&on, &["Datastore.Allocate"]) => true,
-        ContentType::Backup => item.vmid.is_some_and(|vmid| has(&format!("/vms/{vmid}"), &["VM.Backup"])),
-        _ => item.vmid.is_some_and(|vmid| has(&format!("/vms/{vmid}"), &["VM.Audit", "VM.Config.Disk"])),
-    }
 }
 
 static PATH_PARAMETERS: &[Property] =
@@ -169,17 +159,10 @@ fn free(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let volume = volume(params)?;
     let storages = context.storages()?;
     let found = storages.path(&volume)?;
-    let owner = found.owner;
-    let on = format!("/storage/{}", volume.storage());
-    match (found.content, owner) {
-        (ContentType::Backup, Some(vmid)) if !context.authority.has_any(&on, &["Datastore.Allocate"]) => {
-            context.require(&on, &["Datastore.AllocateSpace"])?;
-            context.require(&format!("/vms/{vmid}"), &["VM.Backup"])?;
-        }
-        _ => context.require(&on, &["Datastore.Allocate"])?,
-    }
-    let id =
-        owner.map_or_else(|| volume.storage().to_string(), |vmid| format!("{vmid}@{}", volume.storage()));
+    check_removes(context, volume.storage(), found.content, found.owner)?;
+    let id = found
+        .owner
+        .map_or_else(|| volume.storage().to_string(), |vmid| format!("{vmid}@{}", volume.storage()));
     task::run(context, "imgdel", &id, |task| {
         match storages.free(&volume)? {
             Freed::Removed => task.say(&format!("Removed volume '{volume}'")),
@@ -192,7 +175,7 @@ fn free(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     })
 }
 
-fn storage(params: &Params) -> Result<StorageId, ApiError> {
+pub(super) fn storage(params: &Params) -> Result<StorageId, ApiError> {
     params.storage("storage").ok_or_else(|| {
         ApiError::from(Refusal::Unparsable {
             what: "storage ID",
@@ -202,7 +185,7 @@ fn storage(params: &Params) -> Result<StorageId, ApiError> {
 }
 
 /// The volume that is named in full, or by what follows its storage.
-fn volume(params: &Params) -> Result<VolumeId, ApiError> {
+pub(super) fn volume(params: &Params) -> Result<VolumeId, ApiError> {
     let text = params.text("volume").unwrap_or_default();
     let full = match (text.contains(':'), params.text("storage")) {
         (false, Some(storage)) => format!("{storage}:{text}"),

@@ -1,4 +1,8 @@
 //! `/nodes/{node}/storage/…`
 
+mod access;
+mod checksum;
 pub mod content;
 pub mod status;
+pub mod upload;
+pub mod volume;

@@ -1,11 +1,11 @@
-//! `pvesm status`
+//! `pvesm status`, and the state of one storage.
 
 use crate::method::{Method, Returns, Scope, Verb};
-use crate::schema::AT_NODE;
+use crate::schema::{AT_NODE, AT_STORAGE};
 use crate::{ApiError, Context, Params, Permission};
 use ::config::format::Format;
 use ::config::schema::Property;
-use ::storage::{StatusFilter, StorageError};
+use ::storage::{StatusFilter, StorageError, StorageStatus};
 use model::ContentType;
 use serde_json::{Value, json};
 
@@ -45,30 +45,53 @@ fn status(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         StorageError::NoStorage(_) => ApiError::parameter("storage", "No such storage."),
         other => other.into(),
     })?;
-    let seen = found.into_iter().filter(|row| {
-        let path = format!("/storage/{}", row.storage);
+    let seen = found.into_iter().filter(|storage| {
+        let path = format!("/storage/{}", storage.storage);
         context.authority.has_any(&path, &["Datastore.Audit", "Datastore.AllocateSpace"])
     });
-    let rows = seen.map(|storage| {
-        if let Some(problem) = &storage.problem {
-            context.warn(problem);
-        }
-        let content: Vec<&str> = storage.content.iter().map(|content| content.as_str()).collect();
-        let mut row = json!({
-            "storage": storage.storage.as_str(),
-            "type": storage.kind,
-            "content": content.join(","),
-            "enabled": u8::from(storage.enabled),
-            "active": u8::from(storage.active),
-            "shared": u8::from(storage.shared),
-            "total": storage.total,
-            "used": storage.used,
-            "avail": storage.available,
-        });
-        if storage.total > 0 {
-            row["used_fraction"] = json!(storage.used as f64 / storage.total as f64);
-        }
-        row
-    });
-    Ok(Value::Array(rows.collect()))
+    Ok(Value::Array(seen.map(|storage| row(context, &storage)).collect()))
 }
+
+fn row(context: &Context<'_>, storage: &StorageStatus) -> Value {
+    if let Some(problem) = &storage.problem {
+        context.warn(problem);
+    }
+    let content: Vec<&str> = storage.content.iter().map(|content| content.as_str()).collect();
+    let mut row = json!({
+        "storage": storage.storage.as_str(),
+        "type": storage.kind,
+        "content": content.join(","),
+        "enabled": u8::from(storage.enabled),
+        "active": u8::from(storage.active),
+        "shared": u8::from(storage.shared),
+        "total": storage.total,
+        "used": storage.used,
+        "avail": storage.available,
+    });
+    if storage.total > 0 {
+        row["used_fraction"] = json!(storage.used as f64 / storage.total as f64);
+    }
+    row
+}
+
+/// `GET /nodes/{node}/storage/{storage}/status`
+pub static OF_ONE: Method = Method {
+    path: "/nodes/{node}/storage/{storage}/status",
+    verb: Verb::Get,
+    description: "Tells how full a storage is.",
+    parameters: &[AT_STORAGE],
+    permission: Permission::storage(&["Datastore.Audit", "Datastore.AllocateSpace"]),
+    returns: Returns::Object(&["type", "content"]),
+    protected: true,
+    scope: Scope::Api,
+    run: |context, params| {
+        let filter = StatusFilter { storage: params.storage("storage"), ..StatusFilter::default() };
+        let found = context.storages()?.status(&filter)?.pop();
+        let mut row = found.map(|storage| row(context, &storage)).unwrap_or_default();
+        if let Some(fields) = row.as_object_mut() {
+            fields.remove("storage");
+            fields.remove("used_fraction");
+        }
+        Ok(row)
+    },
+};
