@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask check|test|demo|bench|fuzz`.
+//! The chores of this repository: `cargo xtask check|test|demo|bench|fuzz|openapi`.
 
 mod check;
 mod fuzz;
@@ -24,7 +24,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   demo              guests of both kinds through their phases, with the timeline from the journal
   bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON
   fuzz [TARGET] [--seconds N]
-                    every parser of outside data, or one, each for N seconds (120), with libFuzzer";
+                    every parser of outside data, or one, each for N seconds (120), with libFuzzer
+  openapi           writes docs/openapi.json and the reference pages of the book, which `test` compares";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         },
         ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
         ["demo"] => guests::demo(),
+        ["openapi"] => test::write_reference(),
         ["bench", ref rest @ ..] => guests::bench(rest),
         ["fuzz", ref rest @ ..] => fuzz::run(rest),
         _ => Err(USAGE.to_owned()),

@@ -84,6 +84,12 @@ pub(crate) fn run_faults(instants: u64) -> Result<(), String> {
     show_within(&mut command, LIMIT + Duration::from_secs(instants.saturating_mul(5)))
 }
 
+/// Writes the reference: the test that compares it does so where it is told to.
+pub(crate) fn write_reference() -> Result<(), String> {
+    let test = ["test", "--quiet", "--package", "hookvisor", "reference"];
+    show(cargo(&test).env("HOOKVISOR_WRITE_REFERENCE", "1"))
+}
+
 /// Runs everything, or the end to end tests that match a filter.
 pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     let began = Instant::now();

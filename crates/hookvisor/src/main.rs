@@ -8,6 +8,8 @@ mod local;
 mod output;
 mod programs;
 mod pvesh;
+#[cfg(test)]
+mod reference;
 mod run;
 mod serve;
 mod table;

@@ -11,6 +11,7 @@ pub use schema::returned;
 
 use crate::method::{Method, Scope, Verb};
 use crate::registry::methods;
+use config::schema::Property;
 use schema::{body, parameter};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -19,9 +20,10 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn document() -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut schemas = Map::new();
     for method in methods().filter(|method| method.scope != Scope::Command) {
         let verb = method.verb.as_str().to_ascii_lowercase();
-        paths.entry(method.path).or_default().insert(verb, operation(method));
+        paths.entry(method.path).or_default().insert(verb, operation(method, &mut schemas));
     }
     json!({
         "openapi": "3.1.0",
@@ -36,6 +38,7 @@ pub fn document() -> Value {
         "security": [{ "ticket": [], "csrf": [] }, { "token": [] }],
         "paths": paths,
         "components": {
+            "schemas": schemas,
             "securitySchemes": {
                 "ticket": { "type": "apiKey", "in": "cookie", "name": "PVEAuthCookie" },
                 "csrf": { "type": "apiKey", "in": "header", "name": "CSRFPreventionToken" },
@@ -59,7 +62,7 @@ pub fn document() -> Value {
     })
 }
 
-fn operation(method: &'static Method) -> Value {
+fn operation(method: &'static Method, schemas: &mut Map<String, Value>) -> Value {
     let in_path = |name: &str| method.path.contains(&format!("{{{name}}}"));
     let query = matches!(method.verb, Verb::Get | Verb::Delete);
     let mut parameters: Vec<Value> = Vec::new();
@@ -95,14 +98,36 @@ fn operation(method: &'static Method) -> Value {
         operation["security"] = json!([]);
     }
     if !rest.is_empty() {
-        let schema = body(&rest);
+        let schema = if is_upload(method) { upload(&rest) } else { body(&rest) };
         let required = schema.get("required").is_some();
-        let mut content = json!({ "application/json": { "schema": schema } });
-        let form = content["application/json"].clone();
-        content["application/x-www-form-urlencoded"] = form;
+        schemas.insert(id(method), schema);
+        let schema = json!({ "schema": { "$ref": format!("#/components/schemas/{}", id(method)) } });
+        let types: &[&str] = match is_upload(method) {
+            true => &["multipart/form-data"],
+            false => &["application/json", "application/x-www-form-urlencoded"],
+        };
+        let content: Map<String, Value> =
+            types.iter().map(|kind| ((*kind).to_owned(), schema.clone())).collect();
         operation["requestBody"] = json!({ "required": required, "content": content });
     }
     operation
+}
+
+fn is_upload(method: &Method) -> bool {
+    method.path.ends_with("/upload")
+}
+
+/// The file itself comes in the place of its name.
+fn upload(properties: &[&Property]) -> Value {
+    let sent: Vec<&Property> =
+        properties.iter().filter(|property| property.name != "tmpfilename").copied().collect();
+    let mut schema = body(&sent);
+    schema["properties"]["filename"] = json!({
+        "type": "string",
+        "contentMediaType": "application/octet-stream",
+        "description": "The file, with its name. All other parts come before it.",
+    });
+    schema
 }
 
 /// `get_nodes_node_qemu_vmid_config`
@@ -146,7 +171,9 @@ mod tests {
         let data = &start["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["data"];
         assert_eq!(data["type"], json!("string"));
         let config = &document["paths"]["/nodes/{node}/qemu/{vmid}/config"]["put"]["requestBody"];
-        let schema = &config["content"]["application/json"]["schema"];
+        let reference = &config["content"]["application/json"]["schema"]["$ref"];
+        assert_eq!(reference, "#/components/schemas/put_nodes_node_qemu_vmid_config");
+        let schema = &document["components"]["schemas"]["put_nodes_node_qemu_vmid_config"];
         assert_eq!(schema["properties"]["hookscript"]["type"], json!("string"));
         assert!(schema["patternProperties"]["^net(\\d|[12]\\d|3[01])$"].is_object(), "{schema}");
         assert_eq!(schema["additionalProperties"], json!(false));
