@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 pub(crate) fn tests() -> Vec<Test> {
     const QEMU_IMG: Need = Need::Program("qemu-img", "qemu-utils");
     tests!(once [QEMU, QEMU_IMG]: set_on_a_virtual_machine, pending_changes;
-        once [LXC, BUSYBOX]: set_on_a_container; once [QEMU, LXC, BUSYBOX]: formats)
+        once [LXC, BUSYBOX]: set_on_a_container; once [QEMU, LXC, BUSYBOX]: formats, paths_of_the_api)
 }
 
 #[derive(serde::Deserialize)]
@@ -109,8 +109,23 @@ fn formats(host: &Host) {
         host,
         "boot: order=ide0\nhookscript: local:snippets/phases.sh\nide0: local:100/vm-100-disk-0.raw,size=1M\n",
     );
-    let script = host.snippet("phases.sh", "#!/bin/sh\n");
-    assert_eq!(script, "local:snippets/phases.sh");
+    both_run(host, "#!/bin/sh\n");
+    check(host, "formats", include_str!("transcripts/formats.txt"));
+}
+
+fn paths_of_the_api(host: &Host) {
+    machine(
+        host,
+        "boot: order=ide0\nhookscript: local:snippets/phases.sh\nide0: local:100/vm-100-disk-0.raw,size=1M\n",
+    );
+    both_run(host, "#!/bin/sh\necho \"out $1 $2\"\necho \"err $1 $2\" >&2\n");
+    check(host, "pvesh", include_str!("transcripts/pvesh.txt"));
+}
+
+/// The virtual machine of [`machine`] and a container, running.
+fn both_run(host: &Host, script: &str) {
+    let volume = host.snippet("phases.sh", script);
+    assert_eq!(volume, "local:snippets/phases.sh");
     host.template();
     let made = host.pct([
         "create",
@@ -133,5 +148,4 @@ fn formats(host: &Host) {
     made.ok();
     host.qm(["start", "100"]).ok();
     host.pct(["start", "200"]).ok();
-    check(host, "formats", include_str!("transcripts/formats.txt"));
 }
