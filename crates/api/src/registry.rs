@@ -199,7 +199,9 @@ pub fn below(path: &str) -> Option<BTreeSet<&'static str>> {
     found
 }
 
-/// The method that a path and verb name; commands that are for the command line alone have none. `{volume}` takes the rest of a path, slashes included.
+/// The method that a path and verb name; commands that are for the command line alone have none.
+///
+/// `{volume}` takes the rest of a path, slashes included.
 #[must_use]
 pub fn find(verb: Verb, path: &str) -> Option<Found> {
     methods()

@@ -26,7 +26,7 @@ pub(crate) static PVESM: Program = Program {
 };
 
 /// A file's own name and extension say what it is, where nothing else is given.
-fn name_upload(given: &mut Vec<(String, Given)>) -> Result<(), ApiError> {
+fn name_upload(mut given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>, ApiError> {
     let find = |name: &str| given.iter().find(|(key, _)| key == name).map(|(_, value)| value.joined());
     let path = find("tmpfilename").unwrap_or_default();
     let whole = std::path::absolute(&path).map_err(|source| ApiError::File {
@@ -42,7 +42,7 @@ fn name_upload(given: &mut Vec<(String, Given)>) -> Result<(), ApiError> {
     given.retain(|(key, _)| key != "filename" && key != "tmpfilename");
     given.push(("tmpfilename".to_owned(), Given::One(whole.to_string_lossy().into_owned())));
     given.extend(more.into_iter().map(|(key, value)| (key.to_owned(), Given::One(value))));
-    Ok(())
+    Ok(given)
 }
 
 fn content_of(name: &str) -> &'static str {
