@@ -19,6 +19,7 @@ pub fn told(permission: &Permission) -> String {
         Permission::User => "every user; what it shows or does goes by the user's rights".to_owned(),
         Permission::Root => "root@pam alone".to_owned(),
         Permission::Privileges { path, any_of } => format!("{} on {path}", any_of.join(" or ")),
+        Permission::Besides(first, other) => format!("({}) or ({})", told(first), told(other)),
         Permission::AnyOf(list) => several(list, " or "),
         Permission::AllOf(list) => several(list, " and "),
         Permission::Given(name, then) => format!("with the parameter {name}: {}", told(then)),

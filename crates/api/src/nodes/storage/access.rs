@@ -60,7 +60,8 @@ pub(super) fn check_removes(
     let path = format!("/storage/{storage}");
     match owner {
         Some(owner)
-            if content == ContentType::Backup && !context.authority.has_any(&path, &["Datastore.Allocate"]) =>
+            if content == ContentType::Backup
+                && !context.authority.has_any(&path, &["Datastore.Allocate"]) =>
         {
             context.require(&path, &["Datastore.AllocateSpace"])?;
             context.require(&format!("/vms/{owner}"), &["VM.Backup"])
