@@ -32,9 +32,9 @@ mod schema;
 mod shape;
 pub mod storage_cfg;
 mod task;
-pub mod version;
 #[cfg(test)]
 mod testing;
+pub mod version;
 
 pub use call::{call, prepare};
 pub use check::{check, is_list};

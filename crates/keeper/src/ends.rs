@@ -17,6 +17,8 @@ pub enum Heard {
     State(GuestState),
     /// A hookscript's end is on its way.
     Aborting,
+    /// Whether a task to be ended is one of the keeper's.
+    Ending(bool),
     /// The keeper ended its run, or was never heard.
     Over,
 }
@@ -45,6 +47,7 @@ pub fn conversation(
         Answer::Result(result) => Heard::Task(result),
         Answer::State(state) => Heard::State(state),
         Answer::Aborting => Heard::Aborting,
+        Answer::Ending(mine) => Heard::Ending(mine),
         Answer::Over => Heard::Over,
     })
 }

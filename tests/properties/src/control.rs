@@ -1,7 +1,7 @@
 //! The control socket: neither end falls over what the other one sends.
 
 use crate::socket::{MOST, that_said};
-use keeper::client::ClientError;
+use keeper::client::{self, ClientError};
 use keeper::ends::{Heard, conversation};
 use keeper::{Request, ends};
 use serde_json::Value;
@@ -45,10 +45,14 @@ fn reply(said: &[u8]) {
     let vmid = "100".parse().expect("a VMID");
     let (ours, _theirs) = that_said(said);
     let mut printed = 0;
-    let heard = conversation(ours, vmid, &Request::Status, &mut |bytes: &[u8]| printed += bytes.len());
+    let heard = conversation(ours, vmid, &Request::Status, &mut |heard| {
+        if let client::Heard::Output(bytes) = heard {
+            printed += bytes.len();
+        }
+    });
     assert!(printed <= said.len() + 64, "{printed} bytes were printed of {}", said.len());
     match heard {
-        Ok(Heard::Over | Heard::State(_) | Heard::Aborting) => {}
+        Ok(Heard::Over | Heard::State(_) | Heard::Aborting | Heard::Ending(_)) => {}
         Ok(Heard::Task(result)) => {
             let upid = result.upid.map(|upid| upid.to_string());
             assert!(upid.is_none_or(|upid| upid.parse::<model::Upid>().is_ok()));
