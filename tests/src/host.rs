@@ -7,12 +7,13 @@ use crate::recorder::Recorder;
 use crate::tiny_vm::Behaviour;
 use crate::{proc, template, tiny_vm, wait};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// The node's name of every scratch host.
 pub const NODE: &str = "pve1";
@@ -206,6 +207,7 @@ impl Host {
 
     /// A guest whose clean-up this host sees to.
     pub fn adopt(&self, kind: Kind, vmid: u32) -> Guest<'_> {
+        *in_use().entry(vmid).or_default() += 1;
         self.guests.borrow_mut().push((kind, vmid));
         Guest::of(self, kind, vmid)
     }
@@ -385,6 +387,13 @@ impl Host {
             }
         }
         for (_, vmid) in &guests {
+            let mut in_use = in_use();
+            let others = in_use.entry(*vmid).or_insert(1);
+            *others -= 1;
+            if *others > 0 {
+                // What bears the number may be another's; who comes last looks.
+                continue;
+            }
             for name in interfaces(*vmid) {
                 let _ = Command::new("ip").args(["link", "del", &name]).status();
                 left.push(format!("interface {name}"));
@@ -405,6 +414,12 @@ impl Drop for Host {
             let _ = self.finish();
         }
     }
+}
+
+/// How many hosts of this process have a guest of each number: transcripts have theirs prescribed.
+fn in_use() -> MutexGuard<'static, BTreeMap<u32, usize>> {
+    static IN_USE: Mutex<BTreeMap<u32, usize>> = Mutex::new(BTreeMap::new());
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The interfaces of a guest.

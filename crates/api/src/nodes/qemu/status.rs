@@ -153,12 +153,9 @@ fn status(
     for (key, number) in [
         ("uptime", live.map_or(0, Live::uptime)),
         ("mem", usage.mem),
-        ("memhost", usage.memhost),
         ("disk", 0),
         ("netin", usage.netin),
         ("netout", usage.netout),
-        ("diskread", usage.diskread),
-        ("diskwrite", usage.diskwrite),
     ] {
         put(key, json!(number));
     }
