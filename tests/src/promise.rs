@@ -233,8 +233,8 @@ impl Run {
                 "ok" => end == Some(0),
                 "unknown" => self.successors() > 0,
                 "signal 9" => done.killed.contains(&pid),
-                // Killed when nothing was left to do but to become the script.
-                "cannot-spawn" => done.killed.contains(&pid) && !noted,
+                // Killed, or aborted by a stop, when nothing was left to do but to become the script.
+                "cannot-spawn" => !noted,
                 "aborted" => true,
                 _ => false,
             };
