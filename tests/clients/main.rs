@@ -4,10 +4,18 @@ mod http;
 mod life;
 mod proxmoxer;
 mod together;
+mod upload;
 mod workflow;
 
 fn main() -> std::process::ExitCode {
-    let tests =
-        [http::tests(), life::tests(), proxmoxer::tests(), together::tests(), workflow::tests()].concat();
+    let tests = [
+        http::tests(),
+        life::tests(),
+        proxmoxer::tests(),
+        together::tests(),
+        upload::tests(),
+        workflow::tests(),
+    ]
+    .concat();
     e2e::suite::main("clients", tests)
 }

@@ -5,9 +5,10 @@ use crate::answer::{Answer, Body, Encoding, Failure};
 use crate::credentials::Shown;
 use crate::parameters::{BodyForm, Parameters};
 use crate::target::{Format, Target};
+use crate::upload;
 use crate::work::{Call, Work};
 use access::Access;
-use api::{Authority, Permission, Verb};
+use api::{ApiError, Authority, Permission, Verb};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -111,25 +112,32 @@ impl Handler {
         }
         let longest =
             if matches!(authority, Authority::Nobody) { LONGEST_BODY_OF_NOBODY } else { LONGEST_BODY };
-        if length.is_some_and(|length| length > longest) {
+        let content_type = head.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+        let boundary = upload::boundary(content_type).filter(|_| is_upload(&target));
+        if boundary.is_none() && length.is_some_and(|length| length > longest) {
             return Err(Failure::new(501, "for data too large"));
         }
         let query = Parameters::form(head.uri.query().unwrap_or_default().as_bytes())?;
-        let parameters = if changes && length.is_some_and(|length| length > 0) {
-            let form = head.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
-            let form = BodyForm::of(form).map_err(|text| Failure::new(506, text))?;
+        let mut received = None;
+        let parameters = if let Some(boundary) = boundary {
+            self.work.permits(&target, &authority).await?;
+            let form = upload::receive(body, boundary, self.work.layout()).await?;
+            received = form.1;
+            form.0.overridden_by(no_file_of_ones_own(&target, query)?)
+        } else if changes && length.is_some_and(|length| length > 0) {
+            let form = BodyForm::of(content_type).map_err(|text| Failure::new(506, text))?;
             let bytes = read(body, longest).await?;
             let body = match form {
                 BodyForm::Form => Parameters::form(&bytes)?,
                 BodyForm::Json => Parameters::json(&bytes)?,
             };
-            body.overridden_by(query)
+            no_file_of_ones_own(&target, body.overridden_by(query))?
         } else {
-            query
+            no_file_of_ones_own(&target, query)?
         };
         let encoding = Encoding::accepted(&head.headers);
         let given = parameters.given();
-        Ok(Call { target, given, authority, peer: peer.address.clone(), encoding })
+        Ok(Call { target, given, authority, peer: peer.address.clone(), encoding, received })
     }
 
     /// What the caller may do. Files may have to be read for it, so a thread does it.
@@ -167,6 +175,15 @@ fn is_open(permission: &Permission) -> bool {
 /// Browsers send uploads by a form, which has no such header.
 fn is_upload(target: &Target) -> bool {
     target.verb == Verb::Post && target.path.starts_with("/nodes/") && target.path.ends_with("/upload")
+}
+
+/// Where an uploaded file lies is the server's to say: a caller could name what another one sends.
+fn no_file_of_ones_own(target: &Target, parameters: Parameters) -> Result<Parameters, Failure> {
+    if is_upload(target) && parameters.has("tmpfilename") {
+        let text = "a file is sent as a part of the form, multipart/form-data";
+        return Err(ApiError::parameter("tmpfilename", text).into());
+    }
+    Ok(parameters)
 }
 
 async fn read(body: &mut Incoming, longest: u64) -> Result<Bytes, Failure> {

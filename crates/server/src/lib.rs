@@ -21,6 +21,7 @@ mod names;
 mod parameters;
 mod serve;
 mod target;
+mod upload;
 mod work;
 mod worker;
 

@@ -79,6 +79,18 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// Takes a value that came as a part of a form; an empty one is none.
+    pub(crate) fn put(&mut self, name: &str, value: String) {
+        if !value.is_empty() {
+            self.add(name.to_owned(), value);
+        }
+    }
+
+    /// Whether there is a value of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn add(&mut self, name: String, value: String) {
         match self.0.get_mut(&name) {
             None => drop(self.0.insert(name, Given::One(value))),

@@ -15,7 +15,7 @@ pub(crate) enum Format {
 }
 
 /// A method of the API that somebody asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) verb: Verb,
     pub(crate) format: Format,

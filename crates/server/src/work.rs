@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Encoding, Failure, Success};
 use crate::lanes::{Lanes, Turn};
 use crate::target::Target;
+use crate::upload::Received;
 use crate::worker::{Order, Word};
 use api::{ApiError, Authority, Context, Given, Origin, Output, Returns, Verb};
 use model::{Layout, Stream};
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     /// Where it comes from; none for this host itself.
     pub(crate) peer: Option<String>,
     pub(crate) encoding: Encoding,
+    /// The file that came with it, which lasts as long as the call.
+    pub(crate) received: Option<Received>,
 }
 
 /// Makes calls.
@@ -67,11 +70,34 @@ impl Work {
         }
     }
 
+    /// Where the files are.
+    pub(crate) fn layout(&self) -> &Layout {
+        self.store.layout()
+    }
+
+    /// Sees whether somebody may make a call at all, before its body is read.
+    pub(crate) async fn permits(&self, target: &Target, authority: &Authority) -> Result<(), Failure> {
+        let (store, target, authority) = (self.store.clone(), target.clone(), authority.clone());
+        let asked = spawn_blocking(move || {
+            let mut silence = Silence;
+            let context = Context::new(&store, authority, Origin::Server, &mut silence);
+            let found = api::find(target.verb, &target.path)?;
+            let path = found.parameters.into_iter().map(|(name, value)| (name.to_owned(), Given::One(value)));
+            api::prepare(&context, found.method, &target.path, path).err()
+        });
+        match asked.await {
+            // What is missing may be in the body.
+            Ok(None | Some(ApiError::Parameters(_))) => Ok(()),
+            Ok(Some(error)) => Err(error.into()),
+            Err(_) => Err(Failure::new(500, "internal error\n")),
+        }
+    }
+
     async fn in_thread(&self, call: Call, turn: Turn) -> Answer {
         let store = self.store.clone();
-        let Call { target: Target { verb, format, path }, given, authority, peer, encoding } = call;
+        let Call { target: Target { verb, format, path }, given, authority, peer, encoding, received } = call;
         let done = spawn_blocking(move || {
-            let _turn = turn;
+            let (_turn, _received) = (turn, received);
             let mut silence = Silence;
             let mut context = Context::new(&store, authority, Origin::Server, &mut silence);
             context.peer = peer;
