@@ -183,6 +183,9 @@ fn malformed_requests_change_nothing(host: &Host) {
     let socket = server.socket();
     let files = || fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("open files").count();
     server.as_owner("GET", "/version", &[]).ok();
+    // It stays open from its first line on, which is written when the answer is out.
+    let log = host.at("var/log/pveproxy/access.log");
+    wait::until("the access log to be open", || log.exists().then_some(()));
     let before = files();
     let long = "x".repeat(100_000);
     let lines: String = (0..100).map(|n| format!("H{n}: x\r\n")).collect();
