@@ -4,7 +4,6 @@
 //! Passwords of the realm `pam` are checked by a helper process ([`pam_helper`]), those of the realm `pve` against
 //! `priv/shadow.cfg`.
 
-mod cache;
 mod csrf;
 mod denied;
 mod keys;

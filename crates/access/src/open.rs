@@ -1,4 +1,3 @@
-use crate::cache::Cached;
 use crate::keys::TicketKey;
 use crate::{Denied, Rights, csrf, keys, ticket};
 use base64ct::{Base64, Encoding};
@@ -6,7 +5,7 @@ use config::secrets::{Form, Secrets};
 use model::{Layout, UserId};
 use std::path::PathBuf;
 use std::sync::Arc;
-use store::StoreError;
+use store::{Cached, StoreError};
 use subtle::ConstantTimeEq;
 
 /// The users, keys and secrets of a root. Files are read when they are first needed, and again when they are other ones.

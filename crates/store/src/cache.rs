@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// A file that was changed this shortly before it was read may be changed again without its times showing it.
@@ -35,8 +35,59 @@ impl Stamp {
     }
 }
 
-/// What was made of each of many files, by path. No change from outside is missed: device, inode, size and both times
-/// are looked at for every answer.
+/// What was made of one file. No change from outside is missed: device, inode, size and both times are looked at for every
+/// answer.
+#[derive(Debug)]
+pub struct Cached<T> {
+    kept: Mutex<Option<(Option<Stamp>, Arc<T>)>>,
+}
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        Self { kept: Mutex::new(None) }
+    }
+}
+
+impl<T> Cached<T> {
+    /// What `make` makes of the file's bytes, none where there is no file; it is called only where the file is another one than
+    /// before.
+    ///
+    /// # Errors
+    /// Those of reading the file, and of `make`.
+    pub fn get<E: From<io::Error>>(
+        &self,
+        path: &Path,
+        make: impl FnOnce(Option<Vec<u8>>) -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let there = match path.metadata() {
+            Ok(meta) => Some(Stamp::of(&meta)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some((stamp, made)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+            && *stamp == there
+        {
+            return Ok(made.clone());
+        }
+        let (stamp, bytes) = match File::open(path) {
+            Ok(mut file) => {
+                let stamp = Stamp::of(&file.metadata()?);
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                (Some(stamp), Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
+            Err(error) => return Err(error.into()),
+        };
+        let made = Arc::new(make(bytes)?);
+        if stamp.as_ref().is_none_or(Stamp::is_old) {
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, made.clone()));
+        }
+        Ok(made)
+    }
+}
+
+/// What was made of each of many files, by path.
 #[derive(Debug)]
 pub struct FileCache<T> {
     kept: Mutex<Kept<T>>,
@@ -44,7 +95,7 @@ pub struct FileCache<T> {
 
 #[derive(Debug)]
 struct Kept<T> {
-    files: HashMap<PathBuf, (Stamp, Arc<T>)>,
+    files: HashMap<PathBuf, Arc<Cached<T>>>,
     prune_at: usize,
 }
 
@@ -60,35 +111,27 @@ impl<T> FileCache<T> {
     /// # Errors
     /// The file is not there or cannot be read.
     pub fn get(&self, path: &Path, make: impl FnOnce(&[u8]) -> T) -> io::Result<Arc<T>> {
-        let there = Stamp::of(&path.metadata()?);
-        if let Some((stamp, made)) = self.lock().files.get(path)
-            && *stamp == there
-        {
-            return Ok(made.clone());
-        }
-        let mut file = File::open(path)?;
-        let stamp = Stamp::of(&file.metadata()?);
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let made = Arc::new(make(&bytes));
-        if stamp.is_old() {
-            self.lock().keep(path, stamp, made.clone());
-        }
-        Ok(made)
+        let cached = self.lock().of(path);
+        cached.get(path, |bytes| Ok(make(&bytes.ok_or(io::ErrorKind::NotFound)?)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept<T>> {
+    fn lock(&self) -> MutexGuard<'_, Kept<T>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Kept<T> {
-    fn keep(&mut self, path: &Path, stamp: Stamp, made: Arc<T>) {
+    fn of(&mut self, path: &Path) -> Arc<Cached<T>> {
+        if let Some(cached) = self.files.get(path) {
+            return cached.clone();
+        }
         if self.files.len() >= self.prune_at {
             self.files.retain(|path, _| path.exists());
             self.prune_at = (2 * self.files.len()).max(FIRST_PRUNE);
         }
-        self.files.insert(path.to_owned(), (stamp, made));
+        let cached = Arc::new(Cached::default());
+        self.files.insert(path.to_owned(), cached.clone());
+        cached
     }
 }
 
@@ -134,6 +177,25 @@ mod tests {
         assert_eq!(get(), Some(b"new".to_vec()));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(get(), None);
+    }
+
+    #[test]
+    fn that_there_is_no_file_is_known_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let (cached, calls) = (Cached::default(), Cell::new(0));
+        let get = || {
+            let there = cached.get(&path, |bytes| {
+                calls.set(calls.get() + 1);
+                Ok::<_, io::Error>(bytes.is_some())
+            });
+            *there.unwrap()
+        };
+        assert_eq!((get(), get(), calls.get()), (false, false, 1));
+        std::fs::write(&path, "").unwrap();
+        assert!(get());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!get());
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod settings;
 mod storages;
 
 pub use access::{AccessLock, secrets_path};
-pub use cache::FileCache;
+pub use cache::{Cached, FileCache};
 pub use error::StoreError;
 pub use init::{Done, InitError, init_root, refuse_real_proxmox};
 pub use lock::ConfigLock;
