@@ -202,7 +202,7 @@ fn a_delayed_start_is_dropped_by_a_stop(host: &Host, kind: Kind) {
     guest.start().fails();
     let log = host.scratch().join("count.log");
     wait::until("the start to be delayed", || {
-        fs::read_to_string(&log).is_ok_and(|log| log.contains("1 starts in a row have failed")).then_some(())
+        fs::read_to_string(&log).is_ok_and(|log| log.contains("failed starts in a row: 1;")).then_some(())
     });
     assert_eq!(guest.status(), "stopped");
     guest.stop().ok();

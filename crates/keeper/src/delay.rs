@@ -25,7 +25,7 @@ impl Keeper {
         self.stage = "delayed";
         self.delayed_until = Some(Instant::now() + delay);
         self.say(&format!(
-            "{failures} starts in a row have failed: this one waits for {} s; '{command} start {vmid}' starts now, '{command} stop {vmid}' drops it",
+            "failed starts in a row: {failures}; this one waits for {} s ('{command} start {vmid}' starts it now, '{command} stop {vmid}' drops it)",
             delay.as_secs()
         ));
         loop {
