@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 /// Something a test needs of the machine.
@@ -45,6 +46,16 @@ pub const CURL: Need = Need::Program("curl", "curl");
 /// What the container's template is made of.
 pub const BUSYBOX: Need = Need::Program("busybox", "busybox-static");
 
+/// Whether the kernel makes bridges: tried once, as tests beside each other would be in each other's way.
+static BRIDGES: LazyLock<bool> = LazyLock::new(|| {
+    let probe = format!("hvprobe{}", std::process::id() % 10000);
+    let ip = |args: &[&str]| {
+        let status = std::process::Command::new("ip").args(args).stderr(std::process::Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    ip(&["link", "add", &probe, "type", "bridge"]) && ip(&["link", "del", &probe])
+});
+
 impl Need {
     /// Why it is not met; none if it is.
     fn missing(self) -> Option<String> {
@@ -53,18 +64,7 @@ impl Need {
             Self::Program(name, _) => find_program(name),
             Self::File(path, _) => std::path::Path::new(path).is_file(),
             Self::Journald => journal::available(),
-            Self::Bridge => {
-                let probe = format!("hvprobe{}", std::process::id() % 10000);
-                let ip = |args: &[&str]| {
-                    let status = std::process::Command::new("ip")
-                        .args(args)
-                        .stderr(std::process::Stdio::null())
-                        .status();
-                    status.is_ok_and(|status| status.success())
-                };
-                let made = ip(&["link", "add", &probe, "type", "bridge"]);
-                made && ip(&["link", "del", &probe])
-            }
+            Self::Bridge => *BRIDGES,
             Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
             Self::Proxmoxer => python().is_some(),
