@@ -7,13 +7,12 @@ use crate::recorder::Recorder;
 use crate::tiny_vm::Behaviour;
 use crate::{proc, template, tiny_vm, wait};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// The node's name of every scratch host.
 pub const NODE: &str = "pve1";
@@ -207,7 +206,6 @@ impl Host {
 
     /// A guest whose clean-up this host sees to.
     pub fn adopt(&self, kind: Kind, vmid: u32) -> Guest<'_> {
-        *in_use().entry(vmid).or_default() += 1;
         self.guests.borrow_mut().push((kind, vmid));
         Guest::of(self, kind, vmid)
     }
@@ -387,18 +385,11 @@ impl Host {
             }
         }
         for (_, vmid) in &guests {
-            let mut in_use = in_use();
-            let others = in_use.entry(*vmid).or_insert(1);
-            *others -= 1;
-            if *others > 0 {
-                // What bears the number may be another's; who comes last looks.
-                continue;
-            }
-            for name in interfaces(*vmid) {
+            for name in interfaces(self.root(), *vmid) {
                 let _ = Command::new("ip").args(["link", "del", &name]).status();
                 left.push(format!("interface {name}"));
             }
-            for group in cgroups(*vmid) {
+            for group in cgroups(self.root(), *vmid) {
                 remove_tree(&group);
                 left.push(format!("cgroup {}", group.display()));
             }
@@ -416,21 +407,29 @@ impl Drop for Host {
     }
 }
 
-/// How many hosts of this process have a guest of each number: transcripts have theirs prescribed.
-fn in_use() -> MutexGuard<'static, BTreeMap<u32, usize>> {
-    static IN_USE: Mutex<BTreeMap<u32, usize>> = Mutex::new(BTreeMap::new());
-    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether something of the kernel's is named for a guest of this root: with its number, unless the three letters before that
+/// are those of another root's (docs/design.md, "Files").
+fn is_of(root: &Path, vmid: u32, name: &str) -> bool {
+    let own = model::Layout::new(root).tag().unwrap_or_default();
+    let id = vmid.to_string();
+    name.match_indices(&id).any(|(at, _)| {
+        let (before, after) = (&name[..at], &name[at + id.len()..]);
+        let whole = !before.ends_with(|c: char| c.is_ascii_digit())
+            && !after.starts_with(|c: char| c.is_ascii_digit());
+        let tagged = before.len() == 3 && before.bytes().all(|byte| byte.is_ascii_lowercase());
+        whole && (!tagged || before == own || before == "tap")
+    })
 }
 
 /// The interfaces of a guest.
-pub(crate) fn interfaces(vmid: u32) -> Vec<String> {
+pub(crate) fn interfaces(root: &Path, vmid: u32) -> Vec<String> {
     let names = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.contains(&format!("{vmid}i"))).collect()
+    names.filter(|name| is_of(root, vmid, name)).collect()
 }
 
 /// The cgroups of a container, in every hierarchy.
-pub(crate) fn cgroups(vmid: u32) -> Vec<PathBuf> {
+pub(crate) fn cgroups(root: &Path, vmid: u32) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -439,8 +438,7 @@ pub(crate) fn cgroups(vmid: u32) -> Vec<PathBuf> {
                 continue;
             }
             let name = entry.file_name().to_string_lossy().into_owned();
-            let digits = name.split(|c: char| !c.is_ascii_digit()).any(|part| part == vmid.to_string());
-            if digits {
+            if is_of(root, vmid, &name) {
                 found.push(entry.path());
             } else if depth < 4 {
                 folders.push((entry.path(), depth + 1));

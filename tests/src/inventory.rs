@@ -36,9 +36,11 @@ impl Inventory {
             let ports = names(&format!("/sys/class/net/{bridge}/brif"));
             lines.insert(format!("bridge {bridge} {} {ports:?}", state(&bridge)));
         }
-        let own = interfaces(guest.vmid()).into_iter();
+        let own = interfaces(host.root(), guest.vmid()).into_iter();
         lines.extend(own.map(|name| format!("interface {name} {}", state(&name))));
-        lines.extend(cgroups(guest.vmid()).into_iter().map(|path| format!("cgroup {}", path.display())));
+        lines.extend(
+            cgroups(host.root(), guest.vmid()).into_iter().map(|path| format!("cgroup {}", path.display())),
+        );
         for device in names("/sys/block") {
             let file = fs::read_to_string(format!("/sys/block/{device}/loop/backing_file"));
             let file = file.unwrap_or_default();
