@@ -5,10 +5,11 @@ use crate::journal::{Record, bytes, text};
 use crate::output::Output;
 use crate::qmp::Monitor;
 use crate::recorder::Note;
+use crate::runs::{collect_runs, read_events};
 use crate::{proc, wait};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What kind of guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -399,6 +400,12 @@ impl<'h> Guest<'h> {
         self.host.at(&format!("var/lib/hookvisor/runs/{}.jsonl", self.vmid))
     }
 
+    /// The start that is owed after the run that is going on.
+    #[must_use]
+    pub fn owed_start(&self) -> PathBuf {
+        self.host.at(&format!("var/lib/hookvisor/runs/{}.next", self.vmid))
+    }
+
     /// The events of the run that is going on, as they stand in the ledger.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
@@ -467,34 +474,4 @@ fn is_never_called(word: &str) -> bool {
 fn pid(process: &Value) -> u32 {
     let pid = process["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
     pid.unwrap_or_else(|| panic!("{process} has no pid"))
-}
-
-fn read_events(ledger: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(ledger).unwrap_or_default();
-    text.lines().filter_map(|line| find_event(&serde_json::from_str(line).ok()?)).collect()
-}
-
-pub(crate) fn find_event(line: &Value) -> Option<Value> {
-    match line {
-        Value::Object(fields) if fields.get("event").is_some_and(Value::is_string) => Some(line.clone()),
-        Value::Object(fields) => fields.values().find_map(find_event),
-        Value::Array(items) => items.iter().find_map(find_event),
-        _ => None,
-    }
-}
-
-/// Each run's begin and the phases that it called, wherever it stands in the history.
-fn collect_runs(value: &Value, runs: &mut Vec<(u64, Vec<String>)>) {
-    match value {
-        Value::Object(fields) => match fields.get("phases").and_then(Value::as_array) {
-            Some(calls) => {
-                let phases =
-                    calls.iter().filter_map(|call| call["phase"].as_str().map(str::to_owned)).collect();
-                runs.push((fields.get("begun").and_then(Value::as_u64).unwrap_or_default(), phases));
-            }
-            None => fields.values().for_each(|value| collect_runs(value, runs)),
-        },
-        Value::Array(items) => items.iter().for_each(|value| collect_runs(value, runs)),
-        _ => {}
-    }
 }

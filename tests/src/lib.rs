@@ -15,6 +15,7 @@ pub mod proc;
 pub mod promise;
 pub mod qmp;
 pub mod recorder;
+mod runs;
 pub mod server;
 pub mod small;
 pub mod suite;

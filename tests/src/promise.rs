@@ -1,9 +1,10 @@
 //! The promise of docs/design.md, held against what the hook itself noted: the record of a guest's runs is compared with it
 //! line by line, however many keepers a run had and whatever was killed meanwhile.
 
-use crate::guest::{Guest, find_event};
+use crate::guest::Guest;
 use crate::journal::{Record, text};
 use crate::recorder::Note;
+use crate::runs::find_event;
 use crate::wait;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -275,10 +276,15 @@ impl Run {
         }
     }
 
-    /// What the hook said is on record where nobody was killed.
+    /// What the hook said is on record where nobody was killed, and no stop cut it short before it could say it.
     fn has_what_was_said(&mut self, guest: &Guest<'_>, notes: &[&Note], records: &[&Record], done: &Done) {
-        let undisturbed =
-            notes.iter().filter(|note| self.successors() == 0 && !done.killed.contains(&note.pid));
+        let aborted = |note: &Note| {
+            let ends = || self.of("hook-end").filter(|end| end["phase"] == note.phase);
+            ends().any(|end| outcome(end) == "aborted")
+        };
+        let undisturbed = notes
+            .iter()
+            .filter(|note| self.successors() == 0 && !done.killed.contains(&note.pid) && !aborted(note));
         for note in undisturbed.collect::<Vec<_>>() {
             for (mark, stream) in [("out", "stdout"), ("err", "stderr")] {
                 let line = format!("{mark} {} {}", guest.vmid(), note.phase);
