@@ -4,11 +4,13 @@ use super::CreateError;
 use super::archive::{failed, how};
 use crate::configuration::Source;
 use crate::tools;
+use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Makes a new ext4 file system whose root folder belongs to the container's root.
 pub(super) fn format(path: &Path, shift: u32) -> Result<(), CreateError> {
@@ -28,6 +30,9 @@ pub(super) fn format(path: &Path, shift: u32) -> Result<(), CreateError> {
     let said = said.lines().map(str::trim).rfind(|line| !line.is_empty());
     Err(CreateError::Program { program, said: said.map_or_else(|| how(output.status), str::to_owned) })
 }
+
+/// How long files of a volume may stay open after the work with them.
+const HELD: Duration = Duration::from_secs(10);
 
 /// The folder where a volume's files are, for as long as `work` runs.
 pub type Mounted<'a> = &'a Path;
@@ -61,8 +66,20 @@ pub fn with_mounted<T>(volume: &Source, work: impl FnOnce(Mounted<'_>) -> T) -> 
     }
     let result = work(place);
     // Unmounted here and not left to the kernel, so that everything is on the volume when this returns.
-    unmount(place, UnmountFlags::empty())?;
+    unmount_once_free(place)?;
     Ok(result)
+}
+
+/// Unmounts as soon as nobody holds a file of it open. A process that another thread is just about to execute holds copies of
+/// all that is open here until it has; the kernel tells nobody when that is over.
+fn unmount_once_free(place: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + HELD;
+    loop {
+        match unmount(place, UnmountFlags::empty()) {
+            Err(Errno::BUSY) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            done => return Ok(done?),
+        }
+    }
 }
 
 #[expect(unsafe_code, reason = "unshare(2)")]
