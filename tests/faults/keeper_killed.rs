@@ -11,7 +11,7 @@ pub(crate) fn tests() -> Vec<Test> {
         each []: a_running_guest_is_adopted, keeper_and_hypervisor_are_killed, the_keeper_then_the_guest_are_killed,
             during_pre_start_the_guest_is_never_launched, during_post_start_the_guest_lives_on,
             during_pre_stop_the_stop_is_carried_on, during_post_stop_it_is_not_repeated,
-            lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;
+            a_start_that_a_hook_asked_for_is_not_lost, lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;
         once [QEMU]: a_power_off_while_no_keeper_lives_is_not_lost
     )
 }
@@ -142,6 +142,25 @@ fn during_post_stop_it_is_not_repeated(host: &Host, kind: Kind) {
     guest.lived("pre-start post-start pre-stop post-stop:unknown");
     recover(host);
     assert_eq!(guest.noted().len(), 4);
+}
+
+fn a_start_that_a_hook_asked_for_is_not_lost(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    let gate = host.scratch().join("gate");
+    let ask = format!("{} start {}", kind.command(), guest.vmid());
+    guest.on("post-stop", &format!("{ask}; while ! [ -e '{}' ]; do sleep 0.01; done", gate.display()));
+    let stop = guest.spawn("stop", &[]);
+    wait::until("the start to be asked for", || guest.owed_start().exists().then_some(()));
+    guest.kill(&[guest.keeper()]);
+    let _ = stop.finish();
+    guest.forget("post-stop");
+    recover_with(host, &guest, gate);
+    let again = guest.wait_noted("post-start", 2);
+    assert_eq!((again.start_reason.as_str(), guest.status().as_str()), ("hook", "running"));
+    guest.stop().ok();
+    guest.lived("pre-start post-start pre-stop post-stop:unknown pre-start post-start pre-stop post-stop");
+    assert!(!guest.owed_start().exists());
 }
 
 /// A FIFO holds what is written to it as long as somebody has it open, as the hook has.

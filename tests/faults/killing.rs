@@ -192,12 +192,15 @@ impl Way {
 
 /// Has everything of a guest end: its run, its keepers, and what was about to follow.
 #[track_caller]
-pub(crate) fn settle(guest: &Guest<'_>, done: &mut Done) {
+pub(crate) fn settle(host: &Host, guest: &Guest<'_>, done: &mut Done) {
     wait::until("the guest to come to rest", || {
         if guest.ledger().exists() {
             done.printed += &guest.stop().out();
+        } else if guest.owed_start().exists() {
+            done.printed += &host.hookvisor(["recover"]).out();
         }
-        (!guest.ledger().exists() && keepers(guest).is_empty()).then_some(())
+        let rests = !guest.ledger().exists() && !guest.owed_start().exists() && keepers(guest).is_empty();
+        rests.then_some(())
     });
     assert_eq!(guest.status(), "stopped");
 }

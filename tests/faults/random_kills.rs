@@ -74,7 +74,7 @@ impl Instants {
             false
         });
         trace.finish().ok();
-        settle(guest, &mut done);
+        settle(host, guest, &mut done);
         instants
     }
 
@@ -222,7 +222,7 @@ impl Lane<'_> {
         let (step, killed) = self.strike(operation, victim, random, &mut done, plan);
         let _ = write!(plan, "then {way:?}");
         done.printed += &way.go(self.host, &self.guest);
-        settle(&self.guest, &mut done);
+        settle(self.host, &self.guest, &mut done);
         hold_promise(&self.guest, &done);
         let mut tally = self.tally.lock().expect("no lane panics");
         tally.rounds += 1;

@@ -1,31 +1,33 @@
 //! How the processes begin that hookvisor bears itself: `hookvisor keeper VMID` and `hookvisor worker`. Their maker gives
-//! them a socket as descriptor 3 (`process::birth`).
+//! them a socket as descriptor 3, and a lock as descriptor 4 where it has one for them (`process::birth`).
 
 #![expect(unsafe_code, reason = "a descriptor that was inherited by its number")]
 
 use model::{Layout, Vmid};
-use std::os::fd::FromRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::ExitCode;
 
 /// The number of the socket.
 const SOCKET: i32 = 3;
+
+/// The number of the lock.
+const LOCK: i32 = 4;
 
 /// A guest's keeper.
 pub(crate) fn keeper(layout: Layout, words: &[String]) -> ExitCode {
     let Some(vmid) = words.first().and_then(|word| word.parse::<Vmid>().ok()) else {
         return ExitCode::from(2);
     };
-    match socket() {
-        Some(first) => code(keeper::keep(layout, vmid, first)),
+    match inherited(SOCKET) {
+        Some(first) => code(keeper::keep(layout, vmid, first.into(), inherited(LOCK).map(Into::into))),
         None => refuse("a keeper is started by 'qm start' and 'pct start'"),
     }
 }
 
 /// A call of the API that makes a task.
 pub(crate) fn worker(layout: &Layout) -> ExitCode {
-    match socket() {
-        Some(stream) => code(server::work(layout, stream)),
+    match inherited(SOCKET) {
+        Some(stream) => code(server::work(layout, stream.into())),
         None => refuse("a worker is started by 'hookvisor serve'"),
     }
 }
@@ -39,12 +41,12 @@ fn refuse(text: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The socket; none where the descriptor is not open.
-fn socket() -> Option<UnixStream> {
+/// What was inherited by this number; none where the descriptor is not open.
+fn inherited(number: i32) -> Option<OwnedFd> {
     // SAFETY: fcntl takes any number; it fails where the descriptor is not open.
-    if unsafe { libc::fcntl(SOCKET, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
         return None;
     }
     // SAFETY: the descriptor is open, was inherited, and nothing else in this process knows of it.
-    Some(unsafe { UnixStream::from_raw_fd(SOCKET) })
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -3,10 +3,12 @@
 use crate::callers;
 use crate::conversation::{Answer, Patience, connect, converse};
 use crate::machine;
+use crate::next;
 use crate::protocol::{GuestState, Request, RunningGuest, StartRequest};
 use model::{Event, GuestKind, Layout, Upid, Vmid};
 use process::{Birth, birth};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -106,7 +108,7 @@ pub fn start(layout: &Layout, mut request: StartRequest, out: Out<'_>) -> Result
     loop {
         let stream = match connect(layout, vmid, Patience::Wait, out)? {
             Some(stream) => stream,
-            None => born(layout, vmid)?,
+            None => born(layout, vmid, None)?,
         };
         let answer = converse(stream, vmid, &request, Patience::Wait, out)?;
         match answer {
@@ -117,6 +119,24 @@ pub fn start(layout: &Layout, mut request: StartRequest, out: Out<'_>) -> Result
                 return Err(ClientError::Lost { vmid, source: None });
             }
         }
+    }
+}
+
+/// Bears the keeper of the start that follows a run, with the run lock, so that nobody comes between the two.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn start_next(
+    layout: &Layout,
+    request: StartRequest,
+    lock: File,
+    out: Out<'_>,
+) -> Result<TaskResult, ClientError> {
+    let vmid = request.vmid;
+    let born = born(layout, vmid, Some(lock)).inspect_err(|_| next::forget(layout, vmid))?;
+    match converse(born, vmid, &Request::Start(request), Patience::Wait, out)? {
+        Answer::Result(result) => Ok(result),
+        _ => Err(ClientError::Lost { vmid, source: None }),
     }
 }
 
@@ -234,7 +254,7 @@ pub fn recover_within(
     vmid: Vmid,
     hook_limit: Option<u64>,
 ) -> Result<Option<GuestState>, ClientError> {
-    if !is_unfinished(layout, vmid) {
+    if !is_unfinished(layout, vmid) && next::read(layout, vmid).is_none() {
         return Ok(None);
     }
     // A connection alone may be to a keeper that is just being killed; one that is stopped keeps all the same.
@@ -242,7 +262,7 @@ pub fn recover_within(
         return Ok(None);
     }
     let request = Request::Recover { hook_limit };
-    match converse(born(layout, vmid)?, vmid, &request, Patience::Wait, &mut |_| {})? {
+    match converse(born(layout, vmid, None)?, vmid, &request, Patience::Wait, &mut |_| {})? {
         Answer::State(state) => Ok(Some(state)),
         _ => Ok(Some(state(layout, vmid))),
     }
@@ -253,7 +273,7 @@ pub fn end_lost_tasks(layout: &Layout) {
     crate::orphans::end_all(layout);
 }
 
-/// The guests that have a run on record which has not ended.
+/// The guests that have a run on record which has not ended, or are owed a start that follows one.
 ///
 /// # Errors
 /// Where the folder of ledgers cannot be read.
@@ -263,17 +283,19 @@ pub fn recorded(layout: &Layout) -> io::Result<Vec<Vmid>> {
         entries => entries?,
     };
     let vmid = |name: &Path| {
-        let name = name.to_str()?.strip_suffix(".jsonl")?;
+        let name = name.to_str()?;
+        let name = name.strip_suffix(".jsonl").or_else(|| name.strip_suffix(".next"))?;
         name.parse::<Vmid>().ok()
     };
     let mut vmids: Vec<Vmid> =
         entries.flatten().filter_map(|entry| vmid(Path::new(&entry.file_name()))).collect();
     vmids.sort_unstable();
+    vmids.dedup();
     Ok(vmids)
 }
 
-/// A keeper that has just been born, ready for its first request.
-fn born(layout: &Layout, vmid: Vmid) -> Result<UnixStream, ClientError> {
+/// A keeper that has just been born, ready for its first request. It takes the run lock itself where it is not given.
+fn born(layout: &Layout, vmid: Vmid, lock: Option<File>) -> Result<UnixStream, ClientError> {
     let failed = |source| ClientError::Birth { vmid, source };
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;
@@ -283,7 +305,8 @@ fn born(layout: &Layout, vmid: Vmid) -> Result<UnixStream, ClientError> {
         ["HOOKVISOR_JOURNAL"].into_iter().filter_map(|key| Some((key.into(), std::env::var_os(key)?))),
     );
     env.push(("HOOKVISOR_ROOT".into(), layout.root().into()));
-    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into() }).map_err(failed)?;
+    let lock = lock.map(Into::into);
+    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into(), lock }).map_err(failed)?;
     Ok(ours)
 }
 

@@ -5,6 +5,7 @@ use crate::clients::Clients;
 use crate::host::facts;
 use crate::keeper::{Keeper, begin_records, program, told};
 use crate::mend::{self, Recorded};
+use crate::next;
 use crate::orphans;
 use crate::protocol::{Asked, Hello, Reply, Request, StartRequest, line};
 use crate::tasks::{Purpose, Tasks};
@@ -24,15 +25,16 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How long what is not sent yet is waited for at the end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Keeps a guest: the whole life of the process. `first` is the connection of whoever asked for it.
+/// Keeps a guest: the whole life of the process. `first` is the connection of whoever asked for it, `lock` the run lock where
+/// the keeper of an earlier run hands it over.
 ///
 /// Returns the exit code: 0 when the run is over, 1 where there was none.
 #[must_use]
-pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
+pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream, lock: Option<File>) -> i32 {
     let _ = first.write_all(&line(&Hello::own()));
     let _ = first.set_read_timeout(Some(Duration::from_secs(30)));
     let Some(asked) = read_request(&first) else { return 1 };
-    let lock = match run_lock(&layout, vmid) {
+    let lock = match lock.map_or_else(|| run_lock(&layout, vmid), |lock| Ok(Some(lock))) {
         Ok(Some(lock)) => lock,
         // Another keeper came first: the end of this connection sends the client there.
         Ok(None) => {
@@ -47,8 +49,12 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream) -> i32 {
     let over = if crate::client::is_unfinished(&layout, vmid) {
         recover(&layout, vmid, first, asked)
     } else {
-        match asked.request {
-            Request::Start(request) => start(&layout, first, request, asked.callers),
+        match (asked.request, next::read(&layout, vmid)) {
+            (Request::Start(request), _) => start(&layout, first, request, asked.callers),
+            // Whoever was to do it died.
+            (Request::Recover { hook_limit }, Some(owed)) => {
+                start(&layout, first, StartRequest { hook_limit, ..owed }, asked.callers)
+            }
             _ => Ok(None),
         }
     };
@@ -91,6 +97,11 @@ fn run_lock(layout: &Layout, vmid: Vmid) -> Result<Option<File>, String> {
     }
 }
 
+fn journal(layout: &Layout, vmid: Vmid) -> Journal {
+    let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
+    journal.of_guest(layout, vmid)
+}
+
 /// Admits a start, puts the run on record and lives it.
 fn start(
     layout: &Layout,
@@ -103,11 +114,12 @@ fn start(
     let mut clients = Clients::default();
     let client = clients.take_in(first);
     let refuse = |clients: &mut Clients, why: String| {
+        next::forget(layout, vmid);
         clients.reply(client, &Reply::Refused { why });
         clients.drain(LAST_WORDS);
     };
     let opened = ConfigStore::open(layout.clone()).map_err(|error| told(&error));
-    let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
+    let journal = journal(layout, vmid);
     let store = match opened {
         Ok(store) => store,
         Err(why) => {
@@ -124,7 +136,9 @@ fn start(
         }
     };
     orphans::end(layout, kind, vmid, &begun.tasks.upids(), &mut begun.journal);
-    match begin_run(layout, &store, kind, vmid, skiplock, reason, &user) {
+    let run = begin_run(layout, &store, kind, vmid, skiplock, reason, &user);
+    next::forget(layout, vmid);
+    match run {
         Ok(run) => {
             let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
             keeper.skiplock = skiplock;
@@ -243,7 +257,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
         Ok((ledger, boot)) => Run { id, ledger, name, hookscript, has_hooks: true, boot },
         Err(why) => return refuse(clients, why),
     };
-    let journal = Journal::open(layout).unwrap_or_else(|_| Journal::fallback_only(layout));
+    let journal = journal(layout, vmid);
     let begun = Begun { layout, node: store.node().clone(), clients, journal, tasks: Tasks::default() };
     let boot = run.boot.clone();
     let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
@@ -256,6 +270,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
     }
     keeper.left_open = left_open;
     keeper.recall(&events);
+    keeper.recall_next_start();
     keeper.close_open_tasks(&events);
     keeper.take_place();
     let said = keeper.scene().record(
@@ -303,7 +318,10 @@ impl Begun<'_> {
         let at = (self.layout, &self.node);
         let action = format!("{}start", kind.task_prefix());
         if let Some(upid) = task {
-            return self.tasks.adopt(self.layout, upid, Purpose::Start, client).map_err(|error| told(&error));
+            return self
+                .tasks
+                .adopt(self.layout, upid, Purpose::Start, Some(client))
+                .map_err(|error| told(&error));
         }
         let upid = self
             .tasks
@@ -408,7 +426,8 @@ impl Keeper {
                 _ => {}
             }
         }
-        for upid in open {
+        let carried_on = self.tasks.upids();
+        for upid in open.into_iter().filter(|upid| !carried_on.contains(upid)) {
             let status = orphans::STATUS.to_owned();
             if let Ok(log) = record::TaskLog::adopt(&self.layout, upid) {
                 let _ = log.end(&status);
@@ -427,13 +446,13 @@ impl Keeper {
         self.recovered();
         if self.stop_deadline.is_some() {
             // Nothing is started again on a host that goes down.
-            self.next_start = None;
+            self.owe_nothing();
             let down = Err("the host goes down".to_owned());
             self.end_tasks(Purpose::NextStart, &down);
             return self.end_tasks(Purpose::Reboot, &down);
         }
-        if let Some(next) = &mut self.next_start {
-            next.after_failure = cause == Some(StopCause::StartFailed);
+        if let Some(next) = self.next_start.take() {
+            self.owe(StartRequest { after_failure: cause == Some(StopCause::StartFailed), ..next });
         }
         if cause != Some(StopCause::Reboot) {
             // It joined a stop that was under way, so the guest stays down.
@@ -444,7 +463,9 @@ impl Keeper {
             // As at Proxmox VE the start is another task; a container's is carried out in this one.
             self.end_tasks(Purpose::Reboot, &Ok(()));
         }
-        self.next_start = Some(self.start_after_reboot());
+        // A start that was owed before goes on in its own task.
+        let task = self.tasks.of(Purpose::Reboot).or_else(|| self.tasks.of(Purpose::NextStart));
+        self.owe(StartRequest { task, ..self.start_after_reboot() });
     }
 }
 

@@ -39,10 +39,16 @@ impl Keeper {
             let text = format!("cannot file the record of the run away as '{}': {error}", history.display());
             journal.send(Entry::new(Priority::Error, IDENTIFIER, text));
         }
-        drop(lock);
-        // Whoever hears of the end finds the guest free.
+        // Whoever hears of the end finds the guest free, or about to be started again.
+        let next = match next {
+            Some(next) => Some((next, lock)),
+            None => {
+                drop(lock);
+                None
+            }
+        };
         clients.let_go();
-        if let Some(mut next) = next {
+        if let Some((mut next, lock)) = next {
             journal.flush();
             let handed = tasks.hand_over(Purpose::Reboot).or_else(|| tasks.hand_over(Purpose::NextStart));
             let (task, client) = handed.unzip();
@@ -57,7 +63,7 @@ impl Keeper {
                 }
             };
             // The keeper that is born lives by itself; here its start is only watched.
-            let result = crate::client::start(&layout, next, &mut relay);
+            let result = crate::client::start_next(&layout, next, lock, &mut relay);
             let result = result.map_err(|error| error.to_string()).and_then(|result| result.status);
             tasks.end(Purpose::NextStart, &result, &mut clients);
             if let Some(client) = client {

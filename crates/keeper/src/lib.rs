@@ -18,6 +18,7 @@ mod keeper;
 mod leave;
 mod machine;
 mod mend;
+mod next;
 mod orphans;
 mod protocol;
 mod requests;

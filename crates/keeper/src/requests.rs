@@ -93,7 +93,7 @@ impl Keeper {
         };
         match purpose {
             Purpose::NextStart => {
-                self.next_start = None;
+                self.owe_nothing();
                 self.end_tasks(Purpose::NextStart, &Err(INTERRUPTED.to_owned()));
             }
             _ if self.hook.is_some() => self.abort = true,
@@ -150,7 +150,10 @@ impl Keeper {
             Ok(upid) => upid,
             Err(why) => return self.clients.reply(client, &Reply::Refused { why }),
         };
-        self.next_start.get_or_insert(StartRequest { reason: model::StartReason::Hook, ..request });
+        if self.next_start.is_none() {
+            let task = Some(upid.clone());
+            self.owe(StartRequest { reason: model::StartReason::Hook, task, ..request });
+        }
         let text = format!("the start of {} waits until {} has ended", self.vmid, self.stage);
         self.answer_hook(client, &upid, &text);
     }

@@ -71,10 +71,10 @@ impl Tasks {
         layout: &Layout,
         upid: Upid,
         purpose: Purpose,
-        client: ClientId,
+        client: Option<ClientId>,
     ) -> Result<Upid, TaskError> {
         let log = TaskLog::adopt(layout, &upid)?;
-        self.open.push(Open { upid: upid.clone(), purpose, log, client: Some(client) });
+        self.open.push(Open { upid: upid.clone(), purpose, log, client });
         Ok(upid)
     }
 

@@ -182,6 +182,12 @@ impl Layout {
         self.run_guest(vmid).join("control")
     }
 
+    /// The records of a guest that its journal has not taken yet.
+    #[must_use]
+    pub fn unsent_records(&self, vmid: Vmid) -> PathBuf {
+        self.run().join(format!("{vmid}.unsent"))
+    }
+
     /// The keeper's own monitor of a virtual machine.
     #[must_use]
     pub fn monitor_socket(&self, vmid: Vmid) -> PathBuf {
@@ -210,6 +216,12 @@ impl Layout {
     #[must_use]
     pub fn run_lock(&self, vmid: Vmid) -> PathBuf {
         self.runs().join(format!("{vmid}.lock"))
+    }
+
+    /// The start that follows the run of a guest, where one is owed.
+    #[must_use]
+    pub fn next_start(&self, vmid: Vmid) -> PathBuf {
+        self.runs().join(format!("{vmid}.next"))
     }
 
     /// The folder of a guest's ended runs, a ledger each.

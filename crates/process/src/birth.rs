@@ -17,9 +17,11 @@ pub struct Birth<'a> {
     pub env: Vec<(OsString, OsString)>,
     /// What becomes its descriptor 3.
     pub socket: OwnedFd,
+    /// A lock that becomes its descriptor 4, where its maker hands one over.
+    pub lock: Option<OwnedFd>,
 }
 
-/// Bears a process in a session of its own: descriptors 0 to 2 are `/dev/null`, 3 is the given one, no other; umask 022,
+/// Bears a process in a session of its own: descriptors 0 to 2 are `/dev/null`, 3 and 4 are the given ones, no other; umask 022,
 /// default signals, limits and oom score, cwd `/`, nobody's child. May be called from a process with threads.
 ///
 /// # Errors
@@ -28,6 +30,7 @@ pub fn birth(birth: &Birth<'_>) -> io::Result<()> {
     let program = Program::new(birth.program, &birth.argv, birth.env.iter().map(|(k, v)| (k, v)))?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let (null, socket) = (null.as_raw_fd(), birth.socket.as_raw_fd());
+    let lock = birth.lock.as_ref().map_or(-1, AsRawFd::as_raw_fd);
     // SAFETY: both children make system calls on values prepared above and nothing else until they exec or exit.
     unsafe {
         let first = libc::fork();
@@ -38,13 +41,15 @@ pub fn birth(birth: &Birth<'_>) -> io::Result<()> {
             libc::setsid();
             let second = libc::fork();
             if second == 0 {
-                // Out of the way of 0 to 3, which are about to be replaced.
+                // Out of the way of 0 to 4, which are about to be replaced.
                 let high = libc::fcntl(socket, libc::F_DUPFD, 10);
+                let high_lock = libc::fcntl(lock, libc::F_DUPFD, 10);
                 libc::dup2(null, 0);
                 libc::dup2(null, 1);
                 libc::dup2(null, 2);
                 libc::dup2(high, 3);
-                libc::close_range(4, libc::c_uint::MAX, 0);
+                let kept = if libc::dup2(high_lock, 4) == 4 { 5 } else { 4 };
+                libc::close_range(kept, libc::c_uint::MAX, 0);
                 libc::umask(0o022);
                 libc::chdir(c"/".as_ptr());
                 own::reset_signals();

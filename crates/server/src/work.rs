@@ -164,7 +164,7 @@ fn born(layout: &Layout) -> io::Result<std::os::unix::net::UnixStream> {
         kept.filter_map(|key| Some((key.into(), std::env::var_os(key)?))).collect();
     env.push(("PATH".into(), PATH.into()));
     env.push(("HOOKVISOR_ROOT".into(), layout.root().into()));
-    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into() })?;
+    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into(), lock: None })?;
     Ok(ours)
 }
 

@@ -93,6 +93,25 @@ impl Entry {
         bytes
     }
 
+    /// Reads what [`Entry::datagram`] has made; none where it is not whole.
+    pub(super) fn from_datagram(mut bytes: &[u8]) -> Option<Self> {
+        let mut entry = Self { time: 0, fields: Vec::with_capacity(16) };
+        while !bytes.is_empty() {
+            let at = bytes.iter().position(|byte| matches!(byte, b'=' | b'\n'))?;
+            let (name, rest) = (str::from_utf8(&bytes[..at]).ok()?, &bytes[at + 1..]);
+            let (value, rest) = if bytes[at] == b'=' {
+                rest.split_at_checked(rest.iter().position(|byte| *byte == b'\n')?)?
+            } else {
+                let (length, rest) = rest.split_first_chunk()?;
+                rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?
+            };
+            entry.fields.push((Cow::Owned(name.to_owned()), value.to_vec()));
+            bytes = rest.strip_prefix(b"\n")?;
+        }
+        entry.time = str::from_utf8(entry.value(TIME_FIELD)?).ok()?.parse().ok()?;
+        Some(entry)
+    }
+
     /// As a line of the form that `journalctl -o json` has.
     pub(super) fn json(&self) -> Vec<u8> {
         let mut object = Map::new();

@@ -9,6 +9,7 @@
 mod entry;
 mod fallback;
 mod records;
+mod spool;
 mod target;
 mod wire;
 
@@ -23,9 +24,10 @@ pub(crate) use target::socket;
 use crate::instance::{self, InstanceError};
 use crate::{FileError, clock};
 use fallback::Fallback;
-use model::Layout;
+use model::{Layout, Vmid};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, getpid};
+use spool::Spool;
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -70,6 +72,8 @@ pub struct Journal {
     stamp: Vec<(&'static str, String)>,
     queue: VecDeque<Entry>,
     queued: usize,
+    /// What waits, for whoever comes after this process; none where nobody does.
+    spool: Option<Spool>,
     lost: Lost,
     /// When the journal last took a record, or the queue began, on the boot clock in milliseconds.
     taken: u64,
@@ -141,10 +145,23 @@ impl Journal {
             stamp,
             queue: VecDeque::new(),
             queued: 0,
+            spool: None,
             lost: Lost::default(),
             taken: 0,
             owner: getpid(),
         }
+    }
+
+    /// Goes on with what an earlier process had to say of a guest and did not get to send, and leaves what waits to the next
+    /// one.
+    #[must_use]
+    pub fn of_guest(mut self, layout: &Layout, vmid: Vmid) -> Self {
+        let (spool, left) = Spool::at(layout.unsent_records(vmid));
+        self.queued += left.iter().map(Entry::size).sum::<usize>();
+        self.queue.extend(left);
+        self.spool = Some(spool);
+        self.flush();
+        self
     }
 
     /// Sends a record, or queues it. Never waits.
@@ -176,6 +193,9 @@ impl Journal {
                 Delivery::Failed => self.lost.add(&entry),
             }
             self.queued -= entry.size();
+        }
+        if let Some(spool) = &mut self.spool {
+            spool.clear();
         }
         if self.lost.count > 0 {
             let entry = self.stamped(self.lost.entry());
@@ -264,6 +284,9 @@ impl Journal {
             }
             self.queued += size;
             self.queue.push_back(entry);
+            if let Some(spool) = &mut self.spool {
+                spool.add(&self.queue);
+            }
         }
     }
 
@@ -318,6 +341,9 @@ impl Drop for Journal {
         }
         if self.lost.count > 0 {
             let _ = self.fallback.append(&self.stamped(self.lost.entry()));
+        }
+        if let Some(spool) = &mut self.spool {
+            spool.clear();
         }
     }
 }

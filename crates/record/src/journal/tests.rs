@@ -196,3 +196,28 @@ impl Journal {
         }
     }
 }
+
+#[test]
+fn what_a_dead_process_did_not_get_to_send_is_sent_by_the_next() {
+    let bench = Bench::new();
+    let receiver = bench.listen();
+    let vmid = "100".parse().unwrap();
+    let mut dead = bench.journal().of_guest(&bench.layout, vmid);
+    let sent: Vec<String> = (0..100).map(|n| format!("record {n}")).collect();
+    for message in &sent {
+        dead.send(entry(message));
+    }
+    assert!(dead.queued_bytes() > 0, "a socket has room for some");
+    // Its death closes the file and does nothing else.
+    drop(dead.spool.take());
+    std::mem::forget(dead);
+    let mut messages = received(&receiver);
+    let mut next = bench.journal().of_guest(&bench.layout, vmid);
+    while next.queued_bytes() > 0 {
+        messages.extend(received(&receiver));
+        next.flush();
+    }
+    messages.extend(received(&receiver));
+    assert_eq!(messages, sent);
+    assert!(!bench.layout.unsent_records(vmid).exists());
+}
