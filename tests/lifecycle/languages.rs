@@ -1,12 +1,12 @@
 //! The examples, in four languages, on a real virtual machine and a real container.
 
 use e2e::suite::Test;
-use e2e::{Host, Kind, output, tests};
+use e2e::{Host, Kind, host, journal, output, tests, wait};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests!(each []: perl, python, posix_sh, rust)
+    tests!(each []: perl, python, posix_sh, rust, the_rust_crate)
 }
 
 fn examples() -> PathBuf {
@@ -31,6 +31,42 @@ fn rust(host: &Host, kind: Kind) {
     output::run(Command::new("rustc").args(["--edition", "2024", "-o"]).arg(&program).arg(source)).ok();
     let bytes = std::fs::read(&program).expect("the program has been made");
     lives(host, kind, &host.snippet("four-phases", bytes));
+}
+
+/// A program made with the crate `hookscript` knows its guest, and its lines have their priorities in the journal.
+fn the_rust_crate(host: &Host, kind: Kind) {
+    let built = host::binary().parent().and_then(Path::parent).expect("a target folder").to_owned();
+    let mut build = Command::new("cargo");
+    build
+        .args(["build", "--quiet", "--locked", "--package", "hookscript", "--examples", "--target-dir"])
+        .arg(&built);
+    output::run(build.current_dir(env!("CARGO_MANIFEST_DIR"))).ok();
+    let snippet = |name: &str| {
+        let program = std::fs::read(built.join("debug/examples").join(name)).expect("the example is there");
+        host.snippet(name, program)
+    };
+    let guest = host.guest(kind);
+    guest.set(&["--hookscript", &snippet("phases")]);
+    let id = guest.vmid();
+    let out = guest.start().ok().out();
+    assert!(out.contains(&format!("guest {id} is about to start\nguest {id} has started")), "{out}");
+    guest.set(&["--hookscript", &snippet("context")]);
+    let out = guest.stop().ok().out();
+    let what = if kind == Kind::Vm { "virtual machine" } else { "container" };
+    assert!(out.contains(&format!("{what} {id} is called 'tiny'; process Some(")), "{out}");
+    guest.set(&["--hookscript", &snippet("log")]);
+    guest.start().ok();
+    for (text, priority) in
+        [("all is well with guest", "6"), ("but not for long", "5"), ("the disk is nearly full", "4")]
+    {
+        wait::until(&format!("{text:?} with the priority {priority}, from both phases"), || {
+            let records = guest.records();
+            let own = records.iter().filter(|record| journal::text(record, "MESSAGE").starts_with(text));
+            let found: Vec<String> = own.map(|record| journal::text(record, "PRIORITY")).collect();
+            (found == [priority, priority]).then_some(())
+        });
+    }
+    guest.stop().ok();
 }
 
 fn script(host: &Host, kind: Kind, name: &str) {

@@ -3,9 +3,15 @@ use model::Text;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// How urgent a record is: the levels of syslog(3) that are used.
+/// How urgent a record is: the levels of syslog(3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
+    /// Nothing can be used any more.
+    Emergency = 0,
+    /// Something must be done at once.
+    Alert = 1,
+    /// Something vital failed.
+    Critical = 2,
     /// Something failed.
     Error = 3,
     /// Something may be wrong.
@@ -14,6 +20,26 @@ pub enum Priority {
     Notice = 5,
     /// In the ordinary course of things.
     Info = 6,
+    /// For whoever looks for a mistake.
+    Debug = 7,
+}
+
+impl Priority {
+    /// The priority that a line begins with, as sd-daemon(3) has it, `<3>no such device`; and the rest of the line.
+    pub(super) fn prefix(line: &[u8]) -> Option<(Self, &[u8])> {
+        const ALL: [Priority; 8] = [
+            Priority::Emergency,
+            Priority::Alert,
+            Priority::Critical,
+            Priority::Error,
+            Priority::Warning,
+            Priority::Notice,
+            Priority::Info,
+            Priority::Debug,
+        ];
+        let [b'<', level @ b'0'..=b'7', b'>', rest @ ..] = line else { return None };
+        Some((ALL[usize::from(level - b'0')], rest))
+    }
 }
 
 /// A record for the journal: fields with values of any bytes. A field may occur more than once.
@@ -149,6 +175,15 @@ mod tests {
             .field("C", b"\xff");
         let expected: &[u8] = b"A=plain=\0\nB\n\x09\0\0\0\0\0\0\0two\nlines\nC\n\x01\0\0\0\0\0\0\0\xff\n";
         assert_eq!(entry.datagram(), expected);
+    }
+
+    #[test]
+    fn a_line_may_say_its_priority() {
+        assert_eq!(Priority::prefix(b"<3>no such device"), Some((Priority::Error, &b"no such device"[..])));
+        assert_eq!(Priority::prefix(b"<7>"), Some((Priority::Debug, &b""[..])));
+        for line in [&b"<8>x"[..], b"<33>x", b"3>x", b" <3>x", b"<3", b""] {
+            assert_eq!(Priority::prefix(line), None);
+        }
     }
 
     #[test]

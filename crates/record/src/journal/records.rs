@@ -73,15 +73,17 @@ impl Scene {
 
     /// A line, or a part of one (`HOOK_PART`, from 1), that a hookscript printed. What comes from standard
     /// output is information (6), from standard error a warning (4), so that `journalctl -p warning` shows what
-    /// scripts complained about.
+    /// scripts complained about; a line may say another one itself, `<3>…` (sd-daemon(3)).
     #[must_use]
     pub fn output(&self, phase: Phase, script: &str, stream: Stream, record: &Record<'_>) -> Entry {
-        let priority = match stream {
+        let usual = match stream {
             Stream::Stdout => Priority::Info,
             Stream::Stderr => Priority::Warning,
         };
+        let own = if record.part == 1 { Priority::prefix(record.bytes) } else { None };
+        let (priority, bytes) = own.unwrap_or((usual, record.bytes));
         let part = (record.part > 1 || record.more()).then(|| record.part.to_string());
-        self.hook(priority, HOOK_IDENTIFIER, phase, script, record.bytes)
+        self.hook(priority, HOOK_IDENTIFIER, phase, script, bytes)
             .field("HOOK_STREAM", stream.as_str())
             .field_if("HOOK_PART", part)
     }
