@@ -17,7 +17,7 @@
 //! }
 //! ```
 //!
-//! What a script takes in `pre-start` it gives back in `post-stop`, whatever happened between: [`hold`] does both halves. The
+//! What a script takes in `pre-start` it gives back in `post-stop`, whatever happened between: [`hold()`] does both halves. The
 //! rest is help with what hookscripts do: [`command`] runs programs within a limit, [`wait`] waits within one, [`process`]
 //! finds QEMU and its threads, [`pci`] and [`usb`] the host's devices, [`log`] says something with a priority.
 //!
