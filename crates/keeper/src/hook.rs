@@ -128,6 +128,10 @@ impl ActiveHook {
             sinks.journal.send(entry);
             self.announced = true;
         }
+        // Its begin came to disk in another process, which forgets that with its exec (`Keeper::call`).
+        if let (Started::Yes(_), Phase::PreStart, Some(ledger)) = (&self.started, self.phase, sinks.ledger) {
+            ledger.is_on_disk();
+        }
     }
 
     /// Sends a signal to the script and its process group; where it says so to everything that it forked.

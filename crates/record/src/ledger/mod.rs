@@ -84,6 +84,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Another process that shares the ledger has called [`Ledger::sync`].
+    pub fn is_on_disk(&self) {
+        self.new.set(false);
+    }
+
     /// Ends the ledger of a run: moves it to `history`, whose folder is made where it is missing. Nothing is brought to
     /// disk: where a loss of power undoes the move, the ledger is found with its last record and moved again.
     ///
