@@ -18,6 +18,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a guest that is asked to shut down has, where nobody says; how long one that is told to quit has.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long one that never came up has to quit: it has nothing to save.
+const STILLBORN_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long a hypervisor has after SIGTERM, and how long after SIGKILL.
 const TERM_LIMIT: Duration = Duration::from_secs(10);
 
@@ -163,7 +166,7 @@ impl Host for Keeper {
 
     fn kill(&mut self) -> Result<(), Infallible> {
         self.config_lock = None;
-        self.end_hard(StopCause::StartFailed, None);
+        self.end_hard(StopCause::StartFailed, Some(STILLBORN_LIMIT));
         Ok(())
     }
 
