@@ -4,9 +4,9 @@ use crate::run::{cargo, show, target};
 use crate::{packages, run};
 
 /// Guests of both kinds through their phases.
-pub(crate) fn demo() -> Result<(), String> {
+pub(crate) fn demo(args: &[&str]) -> Result<(), String> {
     packages::install()?;
-    program("demo", &[])
+    program("demo", args)
 }
 
 /// What a start, a stop and a query cost.

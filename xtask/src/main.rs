@@ -21,7 +21,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test --host-vm [FILTER]
                     hookvisor on a virtual machine of its own, whose power is pulled
   test --faults N   only kills at N random instants for each kind of guest, instead of the 200 of every test
-  demo              guests of both kinds through their phases, with the timeline from the journal
+  demo [--by-hand]  guests of both kinds through their phases, with the timeline from the journal; slowly, so that
+                    you can kill what lives, and see that every phase is on record all the same
   bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON
   fuzz [TARGET] [--seconds N]
                     every parser of outside data, or one, each for N seconds (120), with libFuzzer
@@ -40,7 +41,8 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("'{number}' is no number of instants\n\n{USAGE}")),
         },
         ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
-        ["demo"] => guests::demo(),
+        ["demo"] => guests::demo(&[]),
+        ["demo", "--by-hand"] => guests::demo(&["--by-hand"]),
         ["openapi"] => test::write_reference(),
         ["bench", ref rest @ ..] => guests::bench(rest),
         ["fuzz", ref rest @ ..] => fuzz::run(rest),
