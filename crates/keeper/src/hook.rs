@@ -3,6 +3,7 @@
 use crate::host::cancels;
 use crate::keeper::Keeper;
 use crate::stream::{Piped, Sinks};
+use crate::tree::Tree;
 use hooks::progress::Progress;
 use hooks::{Located, Problem, Reader, Running, Started, command_line, error_text, failure};
 use lifecycle::HookEnd;
@@ -44,7 +45,7 @@ pub(crate) struct ActiveHook {
     /// When the task log says next that it still runs.
     progress: Progress,
     /// What it has forked, as far as that was looked at.
-    forked: Vec<ProcessId>,
+    tree: Tree,
     /// What has to end with it and has outlived it.
     rest: Vec<OwnedFd>,
 }
@@ -139,19 +140,8 @@ impl ActiveHook {
         if let (Started::Yes(script), Some(process)) = (&self.started, self.process)
             && script.tree
         {
-            // Those that leave the tree when their parents end stay known.
-            let mut above = self.forked.clone();
-            above.push(process);
-            for process in above.into_iter().filter(|process| process::alive(*process)) {
-                for below in process::descendants(process.pid) {
-                    if !self.forked.contains(&below) {
-                        self.forked.push(below);
-                    }
-                }
-            }
-            for pidfd in self.forked.iter().filter_map(|process| process::open(*process)) {
-                process::send(pidfd, signal);
-            }
+            self.tree.look(process);
+            self.tree.send(signal);
         }
         match &self.running {
             // Its pid may be another's soon.
@@ -186,7 +176,7 @@ impl ActiveHook {
     fn rest_is_gone(&mut self, first: bool) -> bool {
         if first && let Some(process) = self.process {
             let group = left_behind(process.pid).into_iter().map(|left| left.process);
-            let all = group.chain(self.forked.iter().copied());
+            let all = group.chain(self.tree.processes());
             self.rest = all.filter_map(process::open).collect();
         }
         self.rest.retain(|pidfd| !has_ended(pidfd));
@@ -197,6 +187,7 @@ impl ActiveHook {
 impl Keeper {
     /// Takes a call that has just been made for the one that runs.
     pub(crate) fn follow(&mut self, phase: Phase, script: &Script, running: Running, readers: [Reader; 2]) {
+        let tree = self.tree(phase, script);
         let script = script.to_string();
         let process = running.child.id;
         self.hook = Some(ActiveHook {
@@ -213,7 +204,7 @@ impl Keeper {
             since: Instant::now(),
             ending: None,
             more: false,
-            forked: Vec::new(),
+            tree,
             rest: Vec::new(),
         });
     }
@@ -222,7 +213,7 @@ impl Keeper {
     pub(crate) fn adopt_script(&mut self, phase: Phase, script: &Script, process: ProcessId) -> HookEnd {
         self.stage = phase.as_str();
         let call = self.recorded_call(process);
-        let name = script.to_string();
+        let (name, tree) = (script.to_string(), self.tree(phase, script));
         let outputs = self.outputs(phase, call.number);
         let began = Instant::now().checked_sub(call.ran).unwrap_or_else(Instant::now);
         let opened = self.left_open.take().map_or_else(|| outputs.readers(), Ok);
@@ -243,11 +234,22 @@ impl Keeper {
             since: began,
             ending: None,
             more: false,
-            forked: Vec::new(),
+            tree,
             rest: Vec::new(),
         });
         let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart);
         self.see_through(stoppable).unwrap_or(HookEnd { outcome: Outcome::Unknown, error: None })
+    }
+
+    /// The tree of the last call of a script.
+    fn tree(&self, phase: Phase, script: &Script) -> Tree {
+        let attempt = self.attempts.get(&(phase, script.clone())).copied().unwrap_or(1);
+        Tree::of(vec![
+            format!("HOOKVISOR_RUN_ID={}", self.run),
+            format!("HOOKVISOR_PHASE={phase}"),
+            format!("HOOKVISOR_SCRIPT={script}"),
+            format!("HOOKVISOR_ATTEMPT={attempt}"),
+        ])
     }
 
     /// Records what is left of a script whose end nobody saw.

@@ -24,6 +24,7 @@ mod protocol;
 mod requests;
 mod stream;
 mod tasks;
+mod tree;
 mod turn;
 
 pub mod client;

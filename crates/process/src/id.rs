@@ -106,6 +106,19 @@ pub fn descendants(pid: u32) -> Vec<ProcessId> {
     found
 }
 
+/// The processes that began with all of these settings, `NAME=value`, in their environment.
+#[must_use]
+pub fn with_environment(settings: &[String]) -> Vec<ProcessId> {
+    let has = |pid: &u32| {
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
+        let found: Vec<&[u8]> = environment.split(|byte| *byte == 0).collect();
+        settings.iter().all(|setting| found.contains(&setting.as_bytes()))
+    };
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(has).filter_map(|pid| Some(ProcessId { pid, start: stat(pid)?.start })).collect()
+}
+
 /// A pidfd of the process; none where it has ended, whoever has its pid now.
 #[must_use]
 pub fn open(process: ProcessId) -> Option<OwnedFd> {

@@ -8,7 +8,7 @@ use std::fs;
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: a_limit_in_each_phase;
-        once [QEMU]: a_script_is_called_in_its_phases, a_tree_is_ended_with_its_script,
+        once [QEMU]: a_script_is_called_in_its_phases, a_tree_is_ended_with_its_script, a_tree_is_ended_with_what_left_it,
             a_tree_that_does_not_listen_is_killed, a_group_is_ended_and_what_left_it_is_not,
             post_stop_is_repeated_where_it_may_be, settings_that_cannot_be_read, limits_of_host_and_guest,
             a_configuration_that_cannot_be_read, parameters, a_script_that_takes_its_time
@@ -77,11 +77,16 @@ fn a_limit_in_each_phase(host: &Host, kind: Kind) {
 /// Starts a guest whose `pre-start` forks a process that leaves the script's process group, aborts it by a stop, and
 /// returns the pid of what left.
 fn abort_with_a_grandchild(host: &Host, settings: &str, grandchild: &str) -> u32 {
+    abort_with(host, settings, grandchild, ("", "&\nwait"))
+}
+
+/// The same; what stands around it is how the process is forked, and what the script does afterwards.
+fn abort_with(host: &Host, settings: &str, grandchild: &str, (before, then): (&str, &str)) -> u32 {
     let guest = host.guest(Kind::Vm);
     let told = host.scratch().join("grandchild");
     let body = format!(
-        "[ \"$2\" = pre-start ] || exit 0\nsetsid sh -c '{grandchild} echo $$ >\"{told}.new\"; mv \"{told}.new\" \"{told}\"; \
-         while :; do sleep 1; done' &\nwait",
+        "[ \"$2\" = pre-start ] || exit 0\n{before}setsid sh -c '{grandchild} echo $$ >\"{told}.new\"; mv \"{told}.new\" \"{told}\"; \
+         while :; do sleep 1; done' {then}",
         told = told.display()
     );
     own(host, &guest, settings, &body);
@@ -102,6 +107,12 @@ fn a_tree_is_ended_with_its_script(host: &Host) {
 fn a_tree_that_does_not_listen_is_killed(host: &Host) {
     let pid = abort_with_a_grandchild(host, "# hookvisor: kill=tree", "trap \"\" TERM;");
     assert!(!proc::alive(pid), "it belongs to the tree, whatever it does about SIGTERM");
+}
+
+/// A daemon: its parents have ended, and it is in a session of its own.
+fn a_tree_is_ended_with_what_left_it(host: &Host) {
+    let pid = abort_with(host, "# hookvisor: kill=tree", "", ("{ ", "& } &\nwait; sleep 60"));
+    assert!(!proc::alive(pid), "the script forked it");
 }
 
 fn a_group_is_ended_and_what_left_it_is_not(host: &Host) {
