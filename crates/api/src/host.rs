@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The CPUs of the host that are online.
@@ -118,6 +118,11 @@ pub(crate) struct Space {
 }
 
 impl Space {
+    /// As [`Space::of`] for a file system that may never answer: nothing then.
+    pub(crate) fn patiently(path: PathBuf) -> Self {
+        storage::ask(&path.clone(), move || Self::of(&path)).unwrap_or_default()
+    }
+
     pub(crate) fn of(path: &Path) -> Self {
         let Ok(stat) = rustix::fs::statvfs(path) else { return Self::default() };
         let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);

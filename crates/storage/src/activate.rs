@@ -73,8 +73,14 @@ impl Storages {
 }
 
 impl Storage {
+    /// A storage that does not answer is unreachable, which is said after two seconds.
     pub(crate) fn activate(&self, mounts: &Mounts) -> Result<(), StorageError> {
-        let root = self.root()?;
+        let (storage, seen) = (self.clone(), mounts.clone());
+        let done = mounts.ask(self.root()?, move |root| storage.make_ready(root, &seen));
+        done.unwrap_or_else(|| Err(self.unreachable()))
+    }
+
+    fn make_ready(&self, root: &Path, mounts: &Mounts) -> Result<(), StorageError> {
         if let Some(point) = &self.mount_point {
             let real = mounts.ask(point, |point| fs::canonicalize(point).ok());
             let real = real.ok_or_else(|| self.unreachable())?;
@@ -82,8 +88,7 @@ impl Storage {
                 return Err(StorageError::NotMounted { storage: self.id.clone(), path: point.clone() });
             }
         }
-        let there = mounts.ask(root, Path::is_dir).ok_or_else(|| self.unreachable())?;
-        if !there {
+        if !root.is_dir() {
             let make = self.create_base && !self.kind.is_mounted();
             if !make || make_folder(root).is_err() || !root.is_dir() {
                 return Err(self.unreachable());

@@ -1,13 +1,10 @@
 //! What is mounted where, from `/proc/self/mountinfo` (proc(5)).
 
+use crate::patience;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use std::{fs, io, thread};
-
-/// How long a file system behind a network may take to answer before it counts as unreachable.
-const PATIENCE: Duration = Duration::from_secs(2);
+use std::{fs, io};
 
 /// The mounts that this process sees, in the order in which they were made.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +13,6 @@ pub(crate) struct Mounts(Vec<Mount>);
 #[derive(Debug, Clone)]
 struct Mount {
     at: PathBuf,
-    kind: String,
 }
 
 impl Mounts {
@@ -27,10 +23,8 @@ impl Mounts {
 
     fn parse(raw: &[u8]) -> Self {
         let line = |line: &[u8]| {
-            let mut fields = line.split(|b| *b == b' ');
-            let at = PathBuf::from(unescape(fields.nth(4)?));
-            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-            Some(Mount { at, kind: String::from_utf8_lossy(kind).into_owned() })
+            let at = line.split(|b| *b == b' ').nth(4)?;
+            Some(Mount { at: PathBuf::from(unescape(at)) })
         };
         Self(raw.split(|b| *b == b'\n').filter_map(line).collect())
     }
@@ -45,36 +39,25 @@ impl Mounts {
         self.0.iter().find(|mount| mount.at.starts_with(path)).map(|mount| mount.at.as_path())
     }
 
-    /// Whether the file system of this path may keep a caller waiting for ever.
-    fn may_hang(&self, path: &Path) -> bool {
+    /// The mount that this path is in, unless that is the root, which everything else is lost without, too.
+    fn inner(&self, path: &Path) -> Option<&Path> {
         let inner = self.0.iter().rev().filter(|mount| path.starts_with(&mount.at));
-        inner.max_by_key(|mount| mount.at.components().count()).is_some_and(|mount| {
-            let kind = mount.kind.as_str();
-            kind.starts_with("nfs")
-                || kind.starts_with("fuse")
-                || matches!(
-                    kind,
-                    "cifs" | "smb3" | "ceph" | "9p" | "autofs" | "lustre" | "glusterfs" | "afs" | "ncpfs"
-                )
-        })
+        let inner = inner.max_by_key(|mount| mount.at.components().count())?;
+        (inner.at != Path::new("/")).then_some(inner.at.as_path())
     }
 
-    /// Asks the file system of `path`, but not for longer than two seconds where it may hang; none then.
+    /// Asks the file system of `path`, but not for longer than two seconds; none then. See [`patience::ask`].
     ///
-    /// The thread that hangs is left to itself. Only paths on such file systems cost a thread at all. Symbolic links
-    /// into one are not seen through: to follow them may hang as well.
+    /// Only paths on another file system than the root cost a thread at all. Symbolic links into one are not seen through: to
+    /// follow them may hang as well.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         path: &Path,
         question: impl FnOnce(&Path) -> T + Send + 'static,
     ) -> Option<T> {
-        if !self.may_hang(path) {
-            return Some(question(path));
-        }
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let Some(mount) = self.inner(path) else { return Some(question(path)) };
         let path = path.to_owned();
-        thread::Builder::new().stack_size(64 << 10).spawn(move || drop(sender.send(question(&path)))).ok()?;
-        receiver.recv_timeout(PATIENCE).ok()
+        patience::ask(mount, move || question(&path))
     }
 }
 
@@ -114,15 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_innermost_mount_decides_whether_a_path_may_hang() {
+    fn the_innermost_mount_is_asked_and_the_root_at_once() {
         let mounts = Mounts::parse(RAW);
-        for (path, hangs) in [
-            ("/var/lib/vz", false),
-            ("/mnt/pve/nas/snippets/x", true),
-            ("/mnt/pve/nas2", false),
-            ("/mnt/pve/nas/local/x", false),
+        for (path, inner) in [
+            ("/var/lib/vz", None),
+            ("/mnt/pve/nas/snippets/x", Some("/mnt/pve/nas")),
+            ("/mnt/pve/nas2", None),
+            ("/mnt/pve/nas/local/x", Some("/mnt/pve/nas/local")),
         ] {
-            assert_eq!(mounts.may_hang(Path::new(path)), hangs, "{path}");
+            assert_eq!(mounts.inner(Path::new(path)), inner.map(Path::new), "{path}");
         }
     }
 

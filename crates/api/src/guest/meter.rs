@@ -104,7 +104,7 @@ impl<'a> Meter<'a> {
         let inside = interfaces(Path::new(&format!("/proc/{init}/net/dev")));
         let outer = inside.iter().filter(|(name, _)| name.as_str() != "lo");
         let (netin, netout) = outer.fold((0, 0), |sum, (_, (got, sent))| (sum.0 + got, sum.1 + sent));
-        let root = Space::of(Path::new(&format!("/proc/{init}/root")));
+        let root = Space::patiently(format!("/proc/{init}/root").into());
         let maxdisk = (root.total > 0).then_some(root.total);
         let usage = Usage {
             mem,
