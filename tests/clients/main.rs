@@ -1,17 +1,21 @@
 //! What clients see: real programs, over real TLS, against a real server.
 
+mod events;
 mod http;
 mod life;
 mod proxmoxer;
+mod starvation;
 mod together;
 mod upload;
 mod workflow;
 
 fn main() -> std::process::ExitCode {
     let tests = [
+        events::tests(),
         http::tests(),
         life::tests(),
         proxmoxer::tests(),
+        starvation::tests(),
         together::tests(),
         upload::tests(),
         workflow::tests(),

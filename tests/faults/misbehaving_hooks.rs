@@ -1,12 +1,12 @@
 //! Hookscripts that flood, freeze, hang where no signal reaches them or fill the disk: they hold up neither their keeper nor
 //! their neighbours, and can be aborted.
 
-use e2e::output::{Output, Running, run};
+use e2e::hanging::Frozen;
+use e2e::output::{Output, Running};
 use e2e::suite::Test;
 use e2e::{Guest, Host, Kind, proc, tests, wait};
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -114,42 +114,14 @@ fn a_script_that_ignores_signals(host: &Host, kind: Kind) {
     is_aborted(host, kind, "trap '' TERM INT HUP; while :; do sleep 0.1; done");
 }
 
-/// A file system that nobody can write to until it is thawed: who tries sleeps where no signal reaches him, as on a network
-/// file system whose server is gone.
-struct Frozen {
-    mount: PathBuf,
-}
-
-impl Frozen {
-    fn new(host: &Host) -> Self {
-        let (image, mount) = (host.scratch().join("frozen.img"), host.scratch().join("frozen"));
-        fs::create_dir_all(&mount).expect("a folder can be made");
-        run(Command::new("truncate").args(["-s", "20M"]).arg(&image)).ok();
-        run(Command::new("mkfs.ext4").arg("-q").arg(&image)).ok();
-        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount)).ok();
-        run(Command::new("fsfreeze").arg("-f").arg(&mount)).ok();
-        Self { mount }
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        let _ = Command::new("fsfreeze").arg("-u").arg(&self.mount).status();
-        let unmounted =
-            || Command::new("umount").arg(&self.mount).status().is_ok_and(|status| status.success());
-        // Those that slept there may still be on their way out.
-        wait::until("the file system to be unmounted", || unmounted().then_some(()));
-    }
-}
-
 fn sleeps_deeply(pid: u32) -> bool {
     proc::process(pid).is_some_and(|process| process.state == 'D')
 }
 
 fn a_script_that_no_signal_reaches(host: &Host, kind: Kind) {
-    let frozen = Frozen::new(host);
+    let frozen = Frozen::at(host, &host.scratch().join("frozen"));
     let guest = host.guest(kind);
-    hang_in(host, &guest, "pre-start", &format!("echo >'{}/file'", frozen.mount.display()));
+    hang_in(host, &guest, "pre-start", &format!("echo >'{}/file'", frozen.path().display()));
     let start = guest.spawn("start", &[]);
     let pid = hangs(host, &guest, "pre-start");
     wait::until("the script to hang in the kernel", || sleeps_deeply(pid).then_some(()));

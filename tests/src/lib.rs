@@ -6,6 +6,7 @@
 //! are the machine's.
 
 pub mod guest;
+pub mod hanging;
 pub mod host;
 pub mod inventory;
 pub mod journal;

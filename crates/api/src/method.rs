@@ -61,6 +61,8 @@ pub enum Returns {
     Object(&'static [&'static str]),
     /// A list of objects with these keys, and others.
     List(&'static [&'static str]),
+    /// A list of objects with these keys, and others; or, to who follows, each as it comes, by server-sent events.
+    Events(&'static [&'static str]),
 }
 
 /// One method of the API.

@@ -105,7 +105,7 @@ pub fn shape(method: &Method) -> Shape {
         Returns::Null => Shape::Null,
         Returns::Upid | Returns::Text => Shape::One(Kind::Text),
         Returns::Object(names) => fields(names),
-        Returns::List(names) => Shape::List(Box::new(fields(names))),
+        Returns::List(names) | Returns::Events(names) => Shape::List(Box::new(fields(names))),
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
             METHODS.iter().copied().filter(|method| SHAPES.contains_key(&(method.verb.as_str(), method.path)))
         {
             let (names, fields) = match (method.returns, shape(method)) {
-                (Returns::List(names), Shape::List(item)) => match *item {
+                (Returns::List(names) | Returns::Events(names), Shape::List(item)) => match *item {
                     Shape::Object(fields) => (names, fields),
                     _ => continue,
                 },

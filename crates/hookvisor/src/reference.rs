@@ -173,6 +173,9 @@ fn returns(method: &Method) -> String {
         Returns::Text => "a text".to_owned(),
         Returns::Object(names) => format!("an object{}", keys(names)),
         Returns::List(names) => format!("a list of objects{}", keys(names)),
+        Returns::Events(names) => {
+            format!("a list of objects{}, or `text/event-stream` to who follows", keys(names))
+        }
     }
 }
 

@@ -7,15 +7,75 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
+use std::convert::Infallible;
 use std::io::Write;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::SystemTime;
+use tokio::sync::mpsc;
 
 /// A body as hyper sends it.
-pub(crate) type Body = Full<Bytes>;
+pub(crate) enum Body {
+    /// All of it.
+    Whole(Full<Bytes>),
+    /// Piece by piece, as they come.
+    Pieces(mpsc::Receiver<Bytes>),
+}
+
+impl Body {
+    /// One that is there.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self::Whole(Full::new(bytes.into()))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(task),
+            Self::Pieces(pieces) => pieces.poll_recv(task).map(|piece| Some(Ok(Frame::data(piece?)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Pieces(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Pieces(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer without an end: server-sent events (HTML Living Standard, 9.2).
+pub(crate) fn stream(pieces: mpsc::Receiver<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::Pieces(pieces));
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::SERVER, SERVER);
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::CONTENT_TYPE, "text/event-stream;charset=UTF-8");
+    response
+}
+
+/// What Proxmox VE's server calls itself.
+const SERVER: &str = "pve-api-daemon/3.0";
 
 /// Bodies beyond this many bytes are compressed for those who take that.
 const WORTH_COMPRESSING: usize = 1024;
@@ -164,7 +224,7 @@ impl Answer {
     /// With its headers. What went wrong closes the connection.
     pub(crate) fn response(self) -> Response<Body> {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        let mut response = Response::new(Body::whole(self.body));
         *response.status_mut() = status;
         if let Some(phrase) = self.reason.as_deref().and_then(phrase) {
             response.extensions_mut().insert(phrase);
@@ -176,7 +236,7 @@ impl Answer {
             headers.insert(header::EXPIRES, now);
         }
         let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-        set(header::SERVER, "pve-api-daemon/3.0");
+        set(header::SERVER, SERVER);
         set(header::CACHE_CONTROL, "max-age=0");
         set(header::PRAGMA, "no-cache");
         if !self.content_type.is_empty() {

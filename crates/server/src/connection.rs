@@ -3,8 +3,6 @@
 use crate::answer::Body;
 use crate::certificate::Certificates;
 use crate::handle::{Handler, Peer};
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue, LOCATION};
 use hyper::server::conn::http1;
@@ -102,7 +100,7 @@ impl Connections {
 
 /// Who speaks plain HTTP is sent to HTTPS.
 fn redirect(request: &Request<Incoming>) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let mut response = Response::new(Body::whole(""));
     let look = matches!(*request.method(), Method::GET | Method::HEAD);
     let status = if look { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());

@@ -14,7 +14,7 @@ const TOKEN: &str = "PVEAPIToken";
 const CSRF: &str = "CSRFPreventionToken";
 
 /// What a caller shows.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// A ticket, with the token against forged requests where there is one.
     Ticket(String, Option<String>),

@@ -3,9 +3,10 @@
 use crate::access_log::{AccessLog, Entry};
 use crate::answer::{Answer, Body, Encoding, Failure};
 use crate::credentials::Shown;
+use crate::events::{Events, wants_stream};
 use crate::parameters::{BodyForm, Parameters};
 use crate::target::{Format, Target};
-use crate::upload;
+use crate::upload::{self, Uploads};
 use crate::work::{Call, Work};
 use access::Access;
 use api::{ApiError, Authority, Permission, Verb};
@@ -17,6 +18,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
@@ -37,6 +39,29 @@ const LEFT_PATIENCE: Duration = Duration::from_secs(2);
 /// How long somebody waits who may not come in: it makes guessing slow.
 const PENALTY: Duration = Duration::from_secs(3);
 
+/// What all bodies that are being read may be together, in KiB; short ones do not count.
+const BODIES: usize = 64 << 10;
+
+/// The room for bodies that are being read.
+pub(crate) struct Bodies(Semaphore);
+
+impl Bodies {
+    pub(crate) fn new() -> Self {
+        Self(Semaphore::new(BODIES))
+    }
+
+    /// Room for one, when there is some.
+    async fn room_for(&self, length: u64) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+        if length <= LONGEST_BODY_OF_NOBODY {
+            return Ok(None);
+        }
+        let kibibytes = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
+        let busy = |_| Failure::new(503, "too many long requests come at the same time\n");
+        let room = timeout(BODY_PATIENCE, self.0.acquire_many(kibibytes)).await.map_err(busy)?;
+        Ok(room.ok())
+    }
+}
+
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
@@ -50,6 +75,9 @@ pub(crate) struct Peer {
 pub(crate) struct Handler {
     pub(crate) access: Arc<Access>,
     pub(crate) work: Work,
+    pub(crate) events: Events,
+    pub(crate) uploads: Uploads,
+    pub(crate) bodies: Bodies,
     pub(crate) log: AccessLog,
 }
 
@@ -58,12 +86,33 @@ impl Handler {
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
         let mut user = None;
+        let entry = |user: Option<String>, status, length| {
+            self.log.add(&Entry {
+                peer: peer.address.as_deref().unwrap_or("local"),
+                user: user.as_deref(),
+                method: method.as_str(),
+                path: uri.path(),
+                query: uri.query(),
+                version,
+                status,
+                length,
+            });
+        };
         let answer = match Target::read(&method, uri.path()) {
             Err(message) => Answer::new(Err(Failure::new(501, message)), Format::Json),
             Ok(target) => {
                 let format = target.format;
                 let (head, mut body) = request.into_parts();
                 match self.prepare(target, &head, &mut body, peer, &mut user).await {
+                    Ok(call) if wants_stream(&call, &head.headers) => {
+                        match self.events.open(self.work.store(), call, &head.headers).await {
+                            Ok(response) => {
+                                entry(user, 200, 0);
+                                return response;
+                            }
+                            Err(failure) => Answer::new(Err(failure), format),
+                        }
+                    }
                     Ok(call) => self.work.carry_out(call).await,
                     Err(failure) => {
                         let _ = timeout(LEFT_PATIENCE, Limited::new(body, LEFT_BODY).collect()).await;
@@ -75,16 +124,7 @@ impl Handler {
         if answer.status == 401 {
             sleep(PENALTY).await;
         }
-        self.log.add(&Entry {
-            peer: peer.address.as_deref().unwrap_or("local"),
-            user: user.as_deref(),
-            method: method.as_str(),
-            path: uri.path(),
-            query: uri.query(),
-            version,
-            status: answer.status,
-            length: answer.length(),
-        });
+        entry(user, answer.status, answer.length());
         answer.response()
     }
 
@@ -106,7 +146,7 @@ impl Handler {
         if !changes && length.is_some_and(|length| length > 0) {
             return Err(Failure::new(501, format!("Unexpected content for method '{}'", target.verb)));
         }
-        let authority = self.authority(&target, &head.headers, peer).await?;
+        let (authority, shown) = self.authority(&target, &head.headers, peer).await?;
         if !matches!(authority, Authority::Nobody) {
             *user = Some(authority.user().to_string());
         }
@@ -121,11 +161,12 @@ impl Handler {
         let mut received = None;
         let parameters = if let Some(boundary) = boundary {
             self.work.permits(&target, &authority).await?;
-            let form = upload::receive(body, boundary, self.work.layout()).await?;
+            let form = self.uploads.receive(body, boundary, self.work.layout()).await?;
             received = form.1;
             form.0.overridden_by(no_file_of_ones_own(&target, query)?)
         } else if changes && length.is_some_and(|length| length > 0) {
             let form = BodyForm::of(content_type).map_err(|text| Failure::new(506, text))?;
+            let _room = self.bodies.room_for(length.unwrap_or(0)).await?;
             let bytes = read(body, longest).await?;
             let body = match form {
                 BodyForm::Form => Parameters::form(&bytes)?,
@@ -137,29 +178,29 @@ impl Handler {
         };
         let encoding = Encoding::accepted(&head.headers);
         let given = parameters.given();
-        Ok(Call { target, given, authority, peer: peer.address.clone(), encoding, received })
+        Ok(Call { target, given, authority, shown, peer: peer.address.clone(), encoding, received })
     }
 
-    /// What the caller may do. Files may have to be read for it, so a thread does it.
+    /// What the caller may do, and what it showed for it. Files may have to be read for it, so a thread does it.
     async fn authority(
         &self,
         target: &Target,
         headers: &hyper::HeaderMap,
         peer: &Peer,
-    ) -> Result<Authority, Failure> {
+    ) -> Result<(Authority, Option<Shown>), Failure> {
         let shown = Shown::by(headers);
         if peer.owner && shown == Shown::Nothing {
-            return Ok(Authority::Owner);
+            return Ok((Authority::Owner, None));
         }
         let open =
             api::find(target.verb, &target.path).is_some_and(|found| is_open(&found.method.permission));
         // Who asks for a ticket may show one that is no longer good; a token is told that it is of no use there.
         if open && !matches!(shown, Shown::Token(_)) {
-            return Ok(Authority::Nobody);
+            return Ok((Authority::Nobody, None));
         }
         let changes = target.verb != Verb::Get && !is_upload(target);
         let access = self.access.clone();
-        let looked = spawn_blocking(move || shown.authority(&access, changes)).await;
+        let looked = spawn_blocking(move || Ok((shown.authority(&access, changes)?, Some(shown)))).await;
         looked.unwrap_or_else(|_| Err(Failure::new(500, "internal error\n")))
     }
 }

@@ -1,10 +1,12 @@
 //! Turns for calls: what hangs, or is called by many, takes no more than its share of the threads.
 //!
 //! A call takes a place on its resource's lane, then on its method's, then on the one of all: who waits in a narrow lane
-//! holds nothing of a wide one. The place is given back when the call's thread is done with it, whoever still waits for
-//! the answer.
+//! holds nothing of a wide one. All that is about one storage is one resource, whatever it is. The place is given back when
+//! the call's thread or process is done with it, whoever still waits for the answer.
 
 use crate::answer::Failure;
+use crate::events::READERS;
+use crate::upload::WRITERS;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -17,11 +19,23 @@ const PER_RESOURCE: usize = 4;
 /// Calls of one method.
 const PER_METHOD: usize = 16;
 
-/// Calls in all.
+/// Calls in all that threads make.
 const ALL: usize = 112;
 
-/// Threads: those of the lanes, and some that look at credentials.
-pub(crate) const THREADS: usize = ALL + 16;
+/// Workers that make one call on one resource, that make calls of one method, and that live at the same time.
+const WORKERS: Widths = Widths { per_resource: 8, per_method: 128, all: 256 };
+
+/// How many calls there may be at the same time.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    per_resource: usize,
+    per_method: usize,
+    all: usize,
+}
+
+/// Threads: those of the lanes, those that read for streams of events or write what is uploaded, and some that look at
+/// credentials and bear workers.
+pub(crate) const THREADS: usize = ALL + READERS + WRITERS + 16;
 
 /// How long a call may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +45,7 @@ const KEPT: usize = 1024;
 
 /// All lanes.
 pub(crate) struct Lanes {
+    widths: Widths,
     all: Arc<Semaphore>,
     lanes: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
@@ -47,8 +62,18 @@ struct Place {
 }
 
 impl Lanes {
-    pub(crate) fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL)), lanes: Mutex::default() }
+    /// Those of calls that threads make.
+    pub(crate) fn of_threads() -> Self {
+        Self::new(Widths { per_resource: PER_RESOURCE, per_method: PER_METHOD, all: ALL })
+    }
+
+    /// Those of calls that workers make.
+    pub(crate) fn of_workers() -> Self {
+        Self::new(WORKERS)
+    }
+
+    fn new(widths: Widths) -> Self {
+        Self { widths, all: Arc::new(Semaphore::new(widths.all)), lanes: Mutex::default() }
     }
 
     /// Waits for a turn for a call of this method, which is its template and verb, on this path.
@@ -56,14 +81,20 @@ impl Lanes {
     /// # Errors
     /// Where too many go on for too long.
     pub(crate) async fn turn(&self, method: &str, path: &str) -> Result<Turn, Failure> {
-        let busy = |_| Failure::new(500, format!("got timeout: too many calls of '{method}' are under way"));
+        let busy =
+            |_| Failure::new(500, format!("got timeout: too many calls of '{method}' are under way\n"));
         timeout(PATIENCE, self.take(method, path)).await.map_err(busy)
     }
 
     async fn take(&self, method: &str, path: &str) -> Turn {
-        let width = if method.contains('{') { PER_RESOURCE } else { PER_METHOD };
-        let resource = place(self.lane(&format!("{method} {path}"), width)).await;
-        let method = place(self.lane(method, PER_METHOD)).await;
+        let Widths { per_resource, per_method, .. } = self.widths;
+        let resource = match storage(method, path) {
+            Some(storage) => self.lane(&format!("storage {storage}"), per_resource),
+            None if method.contains("{vmid}") => self.lane(&format!("{method} {path}"), per_resource),
+            None => self.lane(&format!("{method} {path}"), per_method),
+        };
+        let resource = place(resource).await;
+        let method = place(self.lane(method, per_method)).await;
         Turn { _all: permit(&self.all).await, _narrow: [resource, method] }
     }
 
@@ -79,6 +110,13 @@ impl Lanes {
         lanes.insert(name.to_owned(), Arc::downgrade(&lane));
         lane
     }
+}
+
+/// The storage that a path of `/nodes/{node}/storage/{storage}/…` is about.
+fn storage<'a>(method: &str, path: &'a str) -> Option<&'a str> {
+    // That of `/storage/{storage}`, which is how one that hangs is switched off, is none of them.
+    let at = method.contains(" /nodes/").then(|| method.split('/').position(|part| part == "{storage}"))?;
+    path.split('/').nth(at?)
 }
 
 async fn place(lane: Arc<Semaphore>) -> Place {
@@ -105,29 +143,49 @@ mod tests {
     #[test]
     fn what_hangs_leaves_room_for_the_others() {
         run(async {
-            let lanes = Lanes::new();
+            let lanes = Lanes::of_threads();
             let mut held = Vec::new();
-            while let Some(turn) = at_once(&lanes, "GET /a/{x}", "/a/1").await {
+            while let Some(turn) = at_once(&lanes, "GET /a/{vmid}", "/a/1").await {
                 held.push(turn);
             }
             assert_eq!(held.len(), PER_RESOURCE);
             for index in 2.. {
-                let Some(turn) = at_once(&lanes, "GET /a/{x}", &format!("/a/{index}")).await else { break };
+                let Some(turn) = at_once(&lanes, "GET /a/{vmid}", &format!("/a/{index}")).await else {
+                    break;
+                };
                 held.push(turn);
             }
             assert_eq!(held.len(), PER_METHOD);
             assert!(at_once(&lanes, "GET /b", "/b").await.is_some());
             held.pop();
-            assert!(at_once(&lanes, "GET /a/{x}", "/a/99").await.is_some());
+            assert!(at_once(&lanes, "GET /a/{vmid}", "/a/99").await.is_some());
+        });
+    }
+
+    #[test]
+    fn a_storage_has_one_lane_whatever_is_asked_of_it() {
+        run(async {
+            let lanes = Lanes::of_threads();
+            let (one, all) = (
+                "GET /nodes/{node}/storage/{storage}/content/{volume}",
+                "GET /nodes/{node}/storage/{storage}/content",
+            );
+            let mut held = Vec::new();
+            for index in 0..PER_RESOURCE {
+                held.extend(at_once(&lanes, one, &format!("/nodes/a/storage/nas/content/{index}")).await);
+            }
+            assert_eq!(held.len(), PER_RESOURCE);
+            assert!(at_once(&lanes, all, "/nodes/a/storage/nas/content").await.is_none());
+            assert!(at_once(&lanes, all, "/nodes/a/storage/local/content").await.is_some());
         });
     }
 
     #[test]
     fn lanes_that_nobody_uses_are_forgotten() {
         run(async {
-            let lanes = Lanes::new();
+            let lanes = Lanes::of_threads();
             for index in 0..3 * KEPT {
-                drop(lanes.take("GET /a/{x}", &format!("/a/{index}")).await);
+                drop(lanes.take("GET /a/{vmid}", &format!("/a/{index}")).await);
             }
             assert!(lanes.lanes.lock().unwrap().len() <= KEPT + 1);
         });

@@ -8,13 +8,16 @@
 //! connection ─ handle ─┬─ target, credentials, parameters
 //!                      └─ work ─┬─ a thread: api::call
 //!                               └─ a worker process: api::call
+//! events ─ one thread that reads, a future for each who listens
 //! ```
 
 mod access_log;
+mod accounts;
 mod answer;
 mod certificate;
 mod connection;
 mod credentials;
+mod events;
 mod handle;
 mod lanes;
 mod names;

@@ -3,9 +3,11 @@
 use crate::access_log::AccessLog;
 use crate::certificate::{CertificateError, Certificates, Files};
 use crate::connection::Connections;
-use crate::handle::Handler;
+use crate::events::Events;
+use crate::handle::{Bodies, Handler};
 use crate::lanes::THREADS;
 use crate::names;
+use crate::upload::Uploads;
 use crate::work::Work;
 use access::Access;
 use rustix::process::{Resource, Rlimit};
@@ -107,8 +109,11 @@ async fn run(store: ConfigStore, options: &Options, ready: impl FnOnce(&str)) ->
     let owner = owner(&store);
     let log = AccessLog::open(store.layout())?;
     let access = Arc::new(Access::open(store.layout()));
-    let handler = Arc::new(Handler { access, work: Work::new(Arc::new(store)), log });
     let (close, closing) = watch::channel(false);
+    let events = Events::new(store.layout(), access.clone(), closing.clone());
+    let work = Work::new(Arc::new(store));
+    let (uploads, bodies) = (Uploads::new(), Bodies::new());
+    let handler = Arc::new(Handler { access, work, events, uploads, bodies, log });
     let connections = Connections { handler: handler.clone(), certificates, closing };
     let mut told = Told::new()?;
     ready(&format!("serving https://{address} and '{}'", socket.path.display()));

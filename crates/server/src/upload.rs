@@ -11,8 +11,9 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -25,8 +26,26 @@ const LONGEST_VALUE: usize = 64 << 10;
 /// The most parts of a form.
 const MOST_PARTS: usize = 32;
 
-/// How many pieces of a file wait for the disk.
-const AHEAD: usize = 8;
+/// How much of a file is gathered before it is written, in bytes.
+const GATHERED: usize = 256 << 10;
+
+/// Files that are received at the same time; who comes later waits for as long as a piece may take to come.
+const FILES: usize = 64;
+
+/// Of them, those that are written to at this instant: a disk that hangs takes no more threads than these.
+pub(crate) const WRITERS: usize = 8;
+
+/// Turns of those who receive files.
+pub(crate) struct Uploads {
+    files: Semaphore,
+    writers: Arc<Semaphore>,
+}
+
+impl Uploads {
+    pub(crate) fn new() -> Self {
+        Self { files: Semaphore::new(FILES), writers: Arc::new(Semaphore::new(WRITERS)) }
+    }
+}
 
 /// The part that is the file; its name is a parameter of the same name.
 const FILE: &str = "filename";
@@ -47,34 +66,77 @@ pub(crate) fn boundary(content_type: Option<&str>) -> Option<String> {
     multer::parse_boundary(content_type?).ok()
 }
 
-/// Receives a form with its file.
-///
-/// # Errors
-/// What is wrong with the form, or that the file cannot be written. Nothing of it stays then.
-pub(crate) async fn receive(
-    body: &mut Incoming,
-    boundary: String,
-    layout: &Layout,
-) -> Result<(Parameters, Option<Received>), Failure> {
-    let mut form = Multipart::new(BodyDataStream::new(body), boundary);
-    let (mut parameters, mut received) = (Parameters::default(), None);
-    for _ in 0..MOST_PARTS {
-        let Some(mut field) = patiently(form.next_field()).await? else { return Ok((parameters, received)) };
-        let name = field.name().unwrap_or_default().to_owned();
-        if name == FILE && received.is_none() {
-            let given = field.file_name().unwrap_or_default().to_owned();
-            let (path, file) = create(layout).map_err(|error| unwritable(&error))?;
-            // From here on it is removed whatever happens.
-            let passed = format!("/{}", path.strip_prefix(layout.root()).unwrap_or(&path).display());
-            received = Some(Received { path });
-            write(&mut field, file).await?;
-            parameters.put(FILE, given);
-            parameters.put("tmpfilename", passed);
-        } else if !name.is_empty() && name != "tmpfilename" {
-            parameters.put(&name, value(&mut field).await?);
+impl Uploads {
+    /// Receives a form with its file.
+    ///
+    /// # Errors
+    /// What is wrong with the form, or that the file cannot be written. Nothing of it stays then.
+    pub(crate) async fn receive(
+        &self,
+        body: &mut Incoming,
+        boundary: String,
+        layout: &Layout,
+    ) -> Result<(Parameters, Option<Received>), Failure> {
+        let busy = |_| Failure::new(503, "too many files are being uploaded\n");
+        let _place = timeout(PATIENCE, self.files.acquire()).await.map_err(busy)?;
+        let mut form = Multipart::new(BodyDataStream::new(body), boundary);
+        let (mut parameters, mut received) = (Parameters::default(), None);
+        for _ in 0..MOST_PARTS {
+            let Some(mut field) = patiently(form.next_field()).await? else {
+                return Ok((parameters, received));
+            };
+            let name = field.name().unwrap_or_default().to_owned();
+            if name == FILE && received.is_none() {
+                let given = field.file_name().unwrap_or_default().to_owned();
+                let place = layout.clone();
+                let (made, file) = self.on_disk(move || create(&place)).await?;
+                let path = made.path.strip_prefix(layout.root()).unwrap_or(&made.path);
+                let passed = format!("/{}", path.display());
+                received = Some(made);
+                self.write(&mut field, file).await?;
+                parameters.put(FILE, given);
+                parameters.put("tmpfilename", passed);
+            } else if !name.is_empty() && name != "tmpfilename" {
+                parameters.put(&name, value(&mut field).await?);
+            }
+        }
+        Err(Failure::new(400, "too many parts"))
+    }
+
+    /// Writes a part to a file. A thread is taken for what has been gathered, never for the time that a client takes.
+    async fn write(&self, field: &mut Field<'_>, mut file: File) -> Result<(), Failure> {
+        let mut gathered = Vec::new();
+        loop {
+            let piece = patiently(field.chunk()).await?;
+            let last = piece.is_none();
+            gathered.extend_from_slice(&piece.unwrap_or_default());
+            if !last && gathered.len() < GATHERED {
+                continue;
+            }
+            let bytes = std::mem::take(&mut gathered);
+            file = self.on_disk(move || file.write_all(&bytes).map(|()| file)).await?;
+            if last {
+                return Ok(());
+            }
         }
     }
-    Err(Failure::new(400, "too many parts"))
+
+    /// Does something to a file, in its turn and in time.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let late = |_| Failure::new(500, "cannot write what is uploaded: got timeout\n");
+        let done = async {
+            let turn = self.writers.clone().acquire_owned().await;
+            let acted = spawn_blocking(move || {
+                let _turn = turn;
+                act()
+            });
+            acted.await.map_err(io::Error::other).and_then(|acted| acted)
+        };
+        timeout(PATIENCE, done).await.map_err(late)?.map_err(|error| unwritable(&error))
+    }
 }
 
 async fn patiently<T>(part: impl Future<Output = multer::Result<T>>) -> Result<T, Failure> {
@@ -96,43 +158,13 @@ async fn value(field: &mut Field<'_>) -> Result<String, Failure> {
     String::from_utf8(value).map_err(|_| Failure::new(400, "a value is no text"))
 }
 
-/// Writes a part to a file, on a thread of its own: a disk that hangs holds up this request alone.
-async fn write(field: &mut Field<'_>, mut file: File) -> Result<(), Failure> {
-    let (pieces, mut waiting) = mpsc::channel::<bytes::Bytes>(AHEAD);
-    let writing = spawn_blocking(move || -> io::Result<()> {
-        while let Some(piece) = waiting.blocking_recv() {
-            file.write_all(&piece)?;
-        }
-        Ok(())
-    });
-    let mut result = Ok(());
-    loop {
-        match patiently(field.chunk()).await {
-            Ok(Some(piece)) => {
-                // Why the writer takes no more is heard below.
-                if pieces.send(piece).await.is_err() {
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(failure) => {
-                result = Err(failure);
-                break;
-            }
-        }
-    }
-    drop(pieces);
-    let written = writing.await.map_err(io::Error::other).and_then(|written| written);
-    result.and(written.map_err(|error| unwritable(&error)))
-}
-
 /// Makes the file, for its owner alone, under a name that nobody can guess.
-fn create(layout: &Layout) -> io::Result<(PathBuf, File)> {
+fn create(layout: &Layout) -> io::Result<(Received, File)> {
     let folder = layout.at("var/tmp");
     DirBuilder::new().recursive(true).mode(0o1777).create(&folder)?;
     let path = folder.join(format!("pveupload-{:016x}{:016x}", random(), random()));
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    Ok((path, file))
+    Ok((Received { path }, file))
 }
 
 fn random() -> u64 {

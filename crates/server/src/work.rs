@@ -1,6 +1,7 @@
 //! Calls of methods: quick ones on threads of this process, those that make tasks in workers.
 
 use crate::answer::{Answer, Encoding, Failure, Success};
+use crate::credentials::Shown;
 use crate::lanes::{Lanes, Turn};
 use crate::target::Target;
 use crate::upload::Received;
@@ -8,22 +9,24 @@ use crate::worker::{Order, Word};
 use api::{ApiError, Authority, Context, Given, Origin, Output, Returns, Verb};
 use model::{Layout, Stream};
 use process::{Birth, birth};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 use store::ConfigStore;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// Workers that live at the same time.
-const WORKERS: usize = 256;
-
-/// How long a call waits for one of them to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a look may take, and how long a change, or a task to begin. Who is not answered by then is told so; what hangs
+/// goes on hanging on its lane.
+const LOOK: Duration = Duration::from_secs(30);
+const CHANGE: Duration = Duration::from_secs(300);
 
 /// Where workers find programs: Proxmox VE's folders, and what an administrator installed.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -33,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) given: Vec<(String, Given)>,
     pub(crate) authority: Authority,
+    /// What the caller showed, by which it can be seen again; none where nothing has to be shown.
+    pub(crate) shown: Option<Shown>,
     /// Where it comes from; none for this host itself.
     pub(crate) peer: Option<String>,
     pub(crate) encoding: Encoding,
@@ -43,13 +48,13 @@ pub(crate) struct Call {
 /// Makes calls.
 pub(crate) struct Work {
     store: Arc<ConfigStore>,
-    lanes: Lanes,
-    workers: Arc<Semaphore>,
+    threads: Lanes,
+    workers: Lanes,
 }
 
 impl Work {
     pub(crate) fn new(store: Arc<ConfigStore>) -> Self {
-        Self { store, lanes: Lanes::new(), workers: Arc::new(Semaphore::new(WORKERS)) }
+        Self { store, threads: Lanes::of_threads(), workers: Lanes::of_workers() }
     }
 
     /// Makes a call and puts its answer.
@@ -59,15 +64,25 @@ impl Work {
             let error = ApiError::NotImplemented { verb: verb.as_str(), path: path.clone() };
             return Answer::new(Err(error.into()), *format);
         };
+        let method = format!("{verb} {}", found.method.path);
+        let limit = if *verb == Verb::Get { LOOK } else { CHANGE };
         if found.method.returns == Returns::Upid {
             let order = Order::new(*verb, path, call.given, &call.authority);
-            return Answer::new(self.in_worker(order).await, *format);
+            let format = *format;
+            return match self.workers.turn(&method, path).await {
+                Ok(turn) => Answer::new(self.in_worker(order, turn, limit).await, format),
+                Err(failure) => Answer::new(Err(failure), format),
+            };
         }
-        let method = format!("{verb} {}", found.method.path);
-        match self.lanes.turn(&method, path).await {
-            Ok(turn) => self.in_thread(call, turn).await,
+        match self.threads.turn(&method, path).await {
+            Ok(turn) => self.in_thread(call, turn, limit).await,
             Err(failure) => Answer::new(Err(failure), *format),
         }
+    }
+
+    /// The configurations.
+    pub(crate) fn store(&self) -> Arc<ConfigStore> {
+        self.store.clone()
     }
 
     /// Where the files are.
@@ -93,9 +108,11 @@ impl Work {
         }
     }
 
-    async fn in_thread(&self, call: Call, turn: Turn) -> Answer {
+    async fn in_thread(&self, call: Call, turn: Turn, limit: Duration) -> Answer {
         let store = self.store.clone();
-        let Call { target: Target { verb, format, path }, given, authority, peer, encoding, received } = call;
+        let Call {
+            target: Target { verb, format, path }, given, authority, peer, encoding, received, ..
+        } = call;
         let done = spawn_blocking(move || {
             let (_turn, _received) = (turn, received);
             let mut silence = Silence;
@@ -104,15 +121,17 @@ impl Work {
             let result = called(&context, verb, &path, given);
             Answer::new(result, format).compressed(encoding)
         });
-        // The panic is on record by the hook that saw it.
-        done.await.unwrap_or_else(|_| Answer::new(Err(Failure::new(500, "internal error\n")), format))
+        match timeout(limit, done).await {
+            Ok(Ok(answer)) => answer,
+            // The panic is on record by the hook that saw it.
+            Ok(Err(_)) => Answer::new(Err(Failure::new(500, "internal error\n")), format),
+            Err(_) => Answer::new(Err(too_long(limit)), format),
+        }
     }
 
-    /// Has a worker do it, and answers with its first word. The worker goes on, whoever waits.
-    async fn in_worker(&self, order: Order) -> Result<Success, Failure> {
-        let busy = |_| Failure::new(500, "got timeout: too many tasks are under way\n");
-        let place = timeout(PATIENCE, self.workers.clone().acquire_owned()).await.map_err(busy)?;
-        let place = place.expect("the places are never closed");
+    /// Has a worker do it, and answers with its first word about it. The worker goes on, whoever waits; one that has no word
+    /// within the limit is killed, so that what was told to have failed is not done after all.
+    async fn in_worker(&self, order: Order, turn: Turn, limit: Duration) -> Result<Success, Failure> {
         let layout = self.store.layout().clone();
         let failed = |error: io::Error| Failure::new(500, format!("cannot start a worker: {error}\n"));
         let born =
@@ -120,10 +139,13 @@ impl Work {
         let stream = born.and_then(UnixStream::from_std).map_err(failed)?;
         let (word, heard) = oneshot::channel();
         tokio::spawn(async move {
-            let _ = word.send(converse(stream, &order, place).await);
+            let _ = word.send(converse(stream, &order, turn, limit).await);
         });
         let lost = || Failure::new(500, "the worker process ended unexpectedly\n");
-        heard.await.ok().and_then(Result::ok).ok_or_else(lost)?.result()
+        match heard.await.ok().and_then(Result::ok).ok_or_else(lost)? {
+            Some(word) => word.result(),
+            None => Err(too_long(limit)),
+        }
     }
 }
 
@@ -138,19 +160,52 @@ fn called(
     Ok(Success { data, beside: total.into_iter().collect() })
 }
 
-/// Sends the order and waits for the first word; the worker's place is free when it has ended.
-async fn converse(mut stream: UnixStream, order: &Order, place: OwnedSemaphorePermit) -> io::Result<Word> {
+fn too_long(limit: Duration) -> Failure {
+    Failure::new(500, format!("got timeout: no answer within {} seconds\n", limit.as_secs()))
+}
+
+/// Sends the order and waits for the first word about it, none where it does not come in time; the worker's place is free
+/// when it has ended.
+async fn converse(
+    mut stream: UnixStream,
+    order: &Order,
+    turn: Turn,
+    limit: Duration,
+) -> io::Result<Option<Word>> {
     let mut line = serde_json::to_vec(order)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut reader = BufReader::new(stream);
-    let mut answer = Vec::new();
-    reader.read_until(b'\n', &mut answer).await?;
-    tokio::spawn(async move {
-        let _ = reader.read_u8().await;
-        drop(place);
+    let mut worker = None;
+    let told = timeout(limit, async {
+        worker = pidfd(line_of(&mut reader).await?);
+        line_of(&mut reader).await
     });
-    Ok(serde_json::from_slice(&answer)?)
+    let word = match told.await {
+        Ok(word) => word.map(Some),
+        Err(_) => {
+            if let Some(worker) = worker {
+                let _ = pidfd_send_signal(worker, Signal::KILL);
+            }
+            Ok(None)
+        }
+    };
+    tokio::spawn(async move {
+        let _ = reader.read_to_end(&mut Vec::new()).await;
+        drop(turn);
+    });
+    word
+}
+
+async fn line_of<T: DeserializeOwned>(reader: &mut BufReader<UnixStream>) -> io::Result<T> {
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line).await?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
+/// A hold on a process, whose number may be another one's later.
+fn pidfd(pid: i32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }
 
 /// Bears a worker.

@@ -1,7 +1,7 @@
 //! Worker processes: a method that makes a task is called in a process of its own, which goes on when the server ends.
 //!
 //! The server bears one for each such call (`hookvisor worker`, with a socket as descriptor 3) and sends it an [`Order`]. The
-//! worker says its [`Word`] once: the task's id as soon as there is one, else how the call ended. It closes the socket
+//! worker says its pid and then its [`Word`], once: the task's id as soon as there is one, else how the call ended. It closes the socket
 //! when it is over.
 
 use crate::answer::{Failure, Success};
@@ -76,6 +76,7 @@ impl From<Failure> for Word {
 /// Carries one order out, whoever listens. Returns the exit code.
 #[must_use]
 pub fn work(layout: &Layout, stream: UnixStream) -> i32 {
+    let _ = writeln!(&stream, "{}", std::process::id());
     let mut line = String::new();
     let read = BufReader::new(&stream).read_line(&mut line);
     let Some(order) = read.ok().and_then(|_| serde_json::from_str::<Order>(&line).ok()) else { return 2 };

@@ -2,7 +2,7 @@
 
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::VMID;
-use crate::{ApiError, Context, Params, Permission};
+use crate::{ApiError, Authority, Context, Params, Permission};
 use ::config::schema::Property;
 use model::Vmid;
 use record::events::{self, Cursor, Filter, Heard};
@@ -13,8 +13,13 @@ static PARAMETERS: &[Property] = &[
     Property::string("after").optional().max_length(8192).describe(
         "The id of an event: tells what came after it. What happens from now on where it is absent.",
     ),
-    Property::boolean("follow").default("0").describe("Goes on with the events to come, as they come."),
-    Property::integer("limit").default("1000").min(1).describe("How many events at most."),
+    Property::boolean("follow")
+        .default("0")
+        .describe("Goes on with the events to come, as they come; by HTTP as server-sent events."),
+    Property::integer("limit")
+        .default("1000")
+        .min(1)
+        .describe("How many events at most, of those on record."),
     VMID.optional(),
 ];
 
@@ -25,11 +30,36 @@ pub static EVENTS: Method = Method {
     description: "Tells what happened to guests after an event: runs, hookscripts with what they print, tasks.",
     parameters: &[PARAMETERS],
     permission: Permission::User,
-    returns: Returns::List(&["id", "event"]),
+    returns: Returns::Events(&["id", "event"]),
     protected: true,
     scope: Scope::Extension,
     run: read,
 };
+
+/// Which events somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Those after this place; what happens from now on where there is none.
+    pub after: Option<Cursor>,
+    /// Those of this guest.
+    pub vmid: Option<Vmid>,
+}
+
+impl Wanted {
+    /// Reads it from the parameters.
+    ///
+    /// # Errors
+    /// A place that is none; a guest that the caller may not see.
+    pub fn read(context: &Context<'_>, params: &Params) -> Result<Self, ApiError> {
+        let vmid: Option<Vmid> = params.text("vmid").and_then(|text| text.parse().ok());
+        if let Some(vmid) = vmid {
+            context.require(&path(vmid), &["VM.Audit"])?;
+        }
+        let after = params.text("after").map(str::parse::<Cursor>).transpose();
+        let after = after.map_err(|error| ApiError::parameter("after", &error.to_string()))?;
+        Ok(Self { after, vmid })
+    }
+}
 
 fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let limit = usize::try_from(params.number("limit").unwrap_or(1000)).unwrap_or(usize::MAX);
@@ -41,26 +71,14 @@ fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     Ok(Value::Array(list))
 }
 
-/// Hands over all events after the one that `after` names, and then those to come, until `take` breaks. When nothing comes
-/// for a while, and once at first when all that was missed has been told, there is an `idle` one: a connection that has gone
-/// is seen then. Only events about guests that the caller may see are told.
+/// Hands over all events after the one that `after` names, and then those to come, for ever. When nothing comes for a while,
+/// and once at first when all that was missed has been told, there is an `idle` one. Only events about guests that the
+/// caller may see are told.
 ///
 /// # Errors
 /// A place that is none; a ledger that cannot be read; a guest that the caller may not see.
-pub fn stream(
-    context: &Context<'_>,
-    params: &Params,
-    take: &mut dyn FnMut(&Value) -> ControlFlow<()>,
-) -> Result<(), ApiError> {
-    tell(context, params, false, take)
-}
-
-/// As [`stream`], for ever.
-///
-/// # Errors
-/// As [`stream`].
 pub fn follow(context: &Context<'_>, params: &Params, take: &mut dyn FnMut(&Value)) -> Result<(), ApiError> {
-    stream(context, params, &mut |event| {
+    tell(context, params, false, &mut |event| {
         take(event);
         Continue(())
     })
@@ -72,17 +90,15 @@ fn tell(
     until_now: bool,
     take: &mut dyn FnMut(&Value) -> ControlFlow<()>,
 ) -> Result<(), ApiError> {
-    let vmid: Option<Vmid> = params.text("vmid").and_then(|text| text.parse().ok());
-    if let Some(vmid) = vmid {
-        context.require(&path(vmid), &["VM.Audit"])?;
-    }
-    let after = params.text("after").map(str::parse::<Cursor>).transpose();
-    let after = after.map_err(|error| ApiError::parameter("after", &error.to_string()))?;
+    let Wanted { after, vmid } = Wanted::read(context, params)?;
     let filter = Filter { vmid, until_now };
-    let sees = |vmid: Vmid| context.authority.has_any(&path(vmid), &["VM.Audit"]);
-    let done = events::events(context.store.layout(), after.as_ref(), &filter, &mut |heard| match &heard {
-        Heard::Record { vmid, .. } | Heard::Gap { vmid: Some(vmid), .. } if !sees(*vmid) => Continue(()),
-        _ => take(&told(heard)),
+    let done = events::events(context.store.layout(), after.as_ref(), &filter, &mut |heard| {
+        if !is_for(&context.authority, &heard) {
+            return Continue(());
+        }
+        let mut object = Map::from_iter([("id".to_owned(), json!(heard.id().to_string()))]);
+        object.extend(told(&heard));
+        take(&Value::Object(object))
     });
     Ok(done.map_err(|error| error.0)?)
 }
@@ -91,12 +107,23 @@ fn path(vmid: Vmid) -> String {
     format!("/vms/{vmid}")
 }
 
-/// An event as an object: its id, what it is, and what it says.
-fn told(heard: Heard) -> Value {
+/// Whether somebody may hear of something.
+#[must_use]
+pub fn is_for(authority: &Authority, heard: &Heard) -> bool {
     match heard {
-        Heard::Record { id, vmid, run, line, stamped } => {
-            let mut object = Map::new();
-            object.insert("id".into(), json!(id.to_string()));
+        Heard::Record { vmid, .. } | Heard::Gap { vmid: Some(vmid), .. } => {
+            authority.has_any(&path(*vmid), &["VM.Audit"])
+        }
+        Heard::Gap { vmid: None, .. } | Heard::Idle { .. } => true,
+    }
+}
+
+/// An event as an object: what it is, and what it says. Its id is the hearer's to say.
+#[must_use]
+pub fn told(heard: &Heard) -> Map<String, Value> {
+    let mut object = Map::new();
+    match heard {
+        Heard::Record { vmid, run, line, stamped, .. } => {
             if let Value::Object(event) = json!(stamped.event) {
                 object.extend(event);
             }
@@ -106,11 +133,13 @@ fn told(heard: Heard) -> Value {
             object.insert("run".into(), json!(run));
             object.insert("line".into(), json!(line));
             object.insert("time".into(), json!(stamped.time_ms));
-            Value::Object(object)
         }
-        Heard::Gap { id, vmid, what } => {
-            json!({"id": id.to_string(), "event": "gap", "vmid": vmid.map(Vmid::get), "what": what})
+        Heard::Gap { vmid, what, .. } => {
+            object.insert("event".into(), json!("gap"));
+            object.insert("vmid".into(), json!(vmid.map(Vmid::get)));
+            object.insert("what".into(), json!(what));
         }
-        Heard::Idle { id } => json!({"id": id.to_string(), "event": "idle"}),
+        Heard::Idle { .. } => drop(object.insert("event".into(), json!("idle"))),
     }
+    object
 }

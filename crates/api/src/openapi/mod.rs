@@ -9,7 +9,7 @@ mod schema;
 pub use permission::told as permission_told;
 pub use schema::returned;
 
-use crate::method::{Method, Scope, Verb};
+use crate::method::{Method, Returns, Scope, Verb};
 use crate::registry::methods;
 use config::schema::Property;
 use schema::{body, parameter};
@@ -94,6 +94,20 @@ fn operation(method: &'static Method, schemas: &mut Map<String, Value>) -> Value
         "x-hookvisor-scope": if method.scope == Scope::Extension { "extension" } else { "api" },
         "x-protected": method.protected,
     });
+    if matches!(method.returns, Returns::Events(_)) {
+        operation["responses"]["200"]["content"]["text/event-stream"] = json!({ "schema": {
+            "type": "string",
+            "description": "With `follow`, or to who accepts nothing else: server-sent events, each with its id, which \
+                `Last-Event-ID` or `after` goes on from. What is missing is an event `gap`, the last one is an event `end`.",
+        } });
+        operation["parameters"].as_array_mut().expect("a list").push(json!({
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The id of the last event that was heard, as browsers send it; goes before `after`.",
+            "required": false,
+            "schema": { "type": "string" },
+        }));
+    }
     if permission::is_world(&method.permission) {
         operation["security"] = json!([]);
     }

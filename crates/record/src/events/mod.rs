@@ -33,6 +33,8 @@ pub enum Heard {
         id: Cursor,
         /// The guest, where that is known.
         vmid: Option<Vmid>,
+        /// The run and its line that is there and cannot be read.
+        place: Option<(RunId, u64)>,
         /// What, in words.
         what: String,
     },
@@ -42,6 +44,16 @@ pub enum Heard {
         /// The place.
         id: Cursor,
     },
+}
+
+impl Heard {
+    /// The place after it.
+    #[must_use]
+    pub fn id(&self) -> &Cursor {
+        match self {
+            Self::Record { id, .. } | Self::Gap { id, .. } | Self::Idle { id } => id,
+        }
+    }
 }
 
 /// The stream cannot be read.

@@ -229,6 +229,7 @@ impl Stream<'_> {
                     id: self.at.clone(),
                     vmid: Some(vmid),
                     what: format!("run {run}, line {at}: {fault}"),
+                    place: Some((run, at)),
                 }
             }
         }
@@ -256,7 +257,9 @@ impl Stream<'_> {
             self.after.unfinished().filter(|run| !self.seen.contains(*run)).cloned().collect();
         for run in lost {
             let what = format!("the rest of run {run} is not on record any more");
-            take(Heard::Gap { id: self.at.clone(), vmid: None, what })?;
+            // Said once: not again to who goes on from here.
+            self.at.runs.remove(&run);
+            take(Heard::Gap { id: self.at.clone(), vmid: None, place: None, what })?;
         }
         // Guests whose history is full, and begins after the place.
         let mut oldest: BTreeMap<Vmid, (usize, RunId)> = BTreeMap::new();
@@ -267,7 +270,7 @@ impl Stream<'_> {
         for (vmid, (count, run)) in oldest {
             if count >= history::KEPT_RUNS && run.millis() > self.after.time {
                 let what = format!("runs of {vmid} before {run} may have been removed");
-                take(Heard::Gap { id: self.at.clone(), vmid: Some(vmid), what })?;
+                take(Heard::Gap { id: self.at.clone(), vmid: Some(vmid), place: None, what })?;
             }
         }
         Continue(())
