@@ -1,5 +1,10 @@
 //! Pools: guests and storages that rights are given to together (api.md 2.3).
 
+pub mod change;
+mod refused;
+
+pub use refused::Refused;
+
 use crate::guest::live;
 use crate::guest::summary::{Listed, visible};
 use crate::method::{Method, Returns, Scope, Verb};
@@ -7,6 +12,7 @@ use crate::{ApiError, Context, Params, Permission, Refusal};
 use ::config::format::Format;
 use ::config::schema::Property;
 use ::config::user_cfg::Pool;
+use model::Vmid;
 use serde_json::{Map, Value, json};
 
 const POOL: Property = Property::string("poolid").format(Format::PoolId).describe("The name of the pool.");
@@ -111,4 +117,32 @@ fn told(context: &Context<'_>, name: &str, params: &Params) -> Result<Map<String
     let mut object = head(name, pool);
     object.insert("members".into(), Value::Array(members));
     Ok(object)
+}
+
+/// Refuses to make a guest for a pool that is not there.
+///
+/// # Errors
+/// Proxmox VE's text.
+pub(crate) fn check(context: &Context<'_>, params: &Params) -> Result<(), ApiError> {
+    match params.text("pool") {
+        Some(pool) if !context.store.user_cfg()?.0.pools.contains_key(pool) => {
+            Err(Refusal::NoPool(pool.to_owned()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts a new guest into the pool that it was made for.
+///
+/// # Errors
+/// The pool is gone meanwhile, or `user.cfg` cannot be changed.
+pub(crate) fn join(context: &Context<'_>, params: &Params, vmid: Vmid) -> Result<(), ApiError> {
+    let Some(pool) = params.text("pool") else { return Ok(()) };
+    context.store.lock_access()?.change_users(|cfg| match cfg.pools.contains_key(pool) {
+        true => {
+            cfg.join_pool(pool, vmid);
+            Ok(())
+        }
+        false => Err(Refusal::NoPool(pool.to_owned()).into()),
+    })
 }

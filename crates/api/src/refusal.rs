@@ -46,6 +46,9 @@ pub enum Refusal {
     /// Users, groups, roles and tokens.
     #[error(transparent)]
     Account(#[from] crate::access::Refused),
+    /// Pools.
+    #[error(transparent)]
+    Pool(#[from] crate::pools::Refused),
     /// The path names another node.
     #[error("no such cluster node '{0}'")]
     NoNode(String),
@@ -66,6 +69,22 @@ pub enum Refusal {
     Protected {
         /// Its kind.
         kind: GuestKind,
+        /// The guest.
+        vmid: Vmid,
+    },
+    /// Somebody else's configuration names it.
+    #[error("unable to remove {} {vmid} - used in HA resources and purge parameter not set.", kind.label())]
+    HighlyAvailable {
+        /// Its kind.
+        kind: GuestKind,
+        /// The guest.
+        vmid: Vmid,
+    },
+    /// Somebody else's configuration names it.
+    #[error("There is a replication job '{job}' for guest '{vmid}' - Please remove that first.")]
+    Replicated {
+        /// The job.
+        job: String,
         /// The guest.
         vmid: Vmid,
     },

@@ -7,7 +7,8 @@ use crate::index::INDEX;
 use crate::method::{Method, Scope, Verb};
 use crate::nodes::qemu::{agent, agent_commands, agent_files};
 use crate::nodes::{self, all, feature, journal, lxc, network, qemu, snapshot, storage, tasks};
-use crate::{pools, storage_cfg, version};
+use crate::pools::{self, change};
+use crate::{storage_cfg, version};
 use std::collections::BTreeSet;
 
 /// All methods, sorted by path, then by verb in the order of [`Verb`].
@@ -166,7 +167,12 @@ pub static METHODS: &[&Method] = &[
     &storage_cfg::READ,
     &storage_cfg::SET,
     &storage_cfg::REMOVE,
+    &change::UPDATE,
+    &change::CREATE,
+    &change::DELETE,
     &version::GET,
+    &change::UPDATE_ONE,
+    &change::DELETE_ONE,
 ];
 
 /// A method and the values of the parameters in its path.

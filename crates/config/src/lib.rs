@@ -11,6 +11,7 @@ pub mod pending;
 pub mod property;
 pub mod schema;
 pub mod secrets;
+pub mod sections;
 pub mod settings;
 pub mod storage_cfg;
 pub mod text;

@@ -10,6 +10,7 @@ mod guests;
 mod init;
 mod lock;
 mod replace;
+mod sections;
 mod settings;
 mod storages;
 

@@ -12,6 +12,7 @@ mod ledger;
 mod log_record;
 mod monitor;
 mod property_string;
+mod sections;
 mod socket;
 mod storage_cfg;
 mod user_cfg;
@@ -20,7 +21,7 @@ mod user_cfg;
 pub type Body = fn(&[u8]);
 
 /// All bodies, by the name of their corpus and of their fuzz target.
-pub const BODIES: [(&str, Body); 13] = [
+pub const BODIES: [(&str, Body); 14] = [
     ("agent", agent::replies),
     ("control_replies", control::replies),
     ("control_requests", control::requests),
@@ -32,6 +33,7 @@ pub const BODIES: [(&str, Body); 13] = [
     ("monitor", monitor::lines),
     ("property_string", property_string::texts),
     ("script_header", hooks::header),
+    ("sections", sections::files),
     ("storage_cfg", storage_cfg::files),
     ("user_cfg", user_cfg::files),
 ];

@@ -165,5 +165,5 @@ macro_rules! bodies {
 
 bodies! {
     agent control_replies control_requests guest_config hooks_conf ids ledger log_record monitor property_string
-    script_header storage_cfg user_cfg
+    script_header sections storage_cfg user_cfg
 }

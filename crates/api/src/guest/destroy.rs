@@ -3,8 +3,8 @@
 //! The run lock is held from the look at the guest's state to the end, so no start comes in between. The
 //! configuration goes last: what was interrupted can be repeated.
 
-use super::approval;
 use super::update::LOCK_WAIT;
+use super::{approval, purge};
 use crate::context::check_lock;
 use crate::task::{self, Task};
 use crate::{ApiError, Context, Refusal, lifecycle};
@@ -27,6 +27,8 @@ pub(crate) struct Destruction {
     pub(crate) force: bool,
     /// Whether volumes go that only their names say to be the guest's.
     pub(crate) unreferenced: bool,
+    /// Whether backups, replication and high availability forget it, too.
+    pub(crate) purge: bool,
 }
 
 /// Removes a guest.
@@ -52,6 +54,7 @@ pub(crate) fn destroy(context: &Context<'_>, how: &Destruction) -> Result<Value,
         check(context, how, &config)?;
         remove_volumes(context, task, how, &config)?;
         remove_leftovers(context, how)?;
+        purge::forget(context, how.kind, how.vmid, how.purge)?;
         context.store.remove(&lock)?;
         approval::forget(context, how.vmid)
     })
@@ -62,6 +65,7 @@ fn check(context: &Context<'_>, how: &Destruction, config: &GuestConfig) -> Resu
     if config.main.flag("protection", false) {
         return Err(Refusal::Protected { kind, vmid }.into());
     }
+    purge::check(context, kind, vmid, how.purge)?;
     if lifecycle::is_running(context, vmid) && !how.force {
         return Err(match kind {
             GuestKind::Qemu => Refusal::VmRuns(vmid).into(),

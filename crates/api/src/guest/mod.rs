@@ -7,6 +7,7 @@ pub(crate) mod destroy;
 pub(crate) mod fresh;
 pub(crate) mod live;
 pub(crate) mod meter;
+mod purge;
 pub(crate) mod rights;
 pub(crate) mod show;
 pub(crate) mod summary;

@@ -3,6 +3,7 @@
 mod cluster;
 mod guests;
 mod nodes;
+mod pools;
 mod runs;
 mod scene;
 mod tasks;

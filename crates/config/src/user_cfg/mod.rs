@@ -8,7 +8,7 @@ mod tests;
 pub use parse::parse;
 pub use print::print;
 
-use model::UserId;
+use model::{UserId, Vmid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -78,7 +78,7 @@ pub struct Pool {
     /// What is noted about it.
     pub comment: String,
     /// Its guests.
-    pub vms: BTreeSet<model::Vmid>,
+    pub vms: BTreeSet<Vmid>,
     /// Its storages.
     pub storage: BTreeSet<model::StorageId>,
 }
@@ -154,6 +154,31 @@ impl UserCfg {
         }
         self.tidy();
         self.roles.remove(name).is_some()
+    }
+
+    /// Puts a guest into a pool, and out of any other.
+    pub fn join_pool(&mut self, name: &str, vmid: Vmid) {
+        for (other, pool) in &mut self.pools {
+            if other == name {
+                pool.vms.insert(vmid)
+            } else {
+                pool.vms.remove(&vmid)
+            };
+        }
+    }
+
+    /// Removes a pool and the rights on it.
+    pub fn remove_pool(&mut self, name: &str) {
+        self.pools.remove(name);
+        self.acl.remove(&format!("/pool/{name}"));
+    }
+
+    /// Removes a guest from its pool, and the rights on it: a later one of its number is another one.
+    pub fn remove_guest(&mut self, vmid: Vmid) {
+        self.pools.values_mut().for_each(|pool| {
+            pool.vms.remove(&vmid);
+        });
+        self.acl.remove(&format!("/vms/{vmid}"));
     }
 
     /// Gives somebody a role on a path.

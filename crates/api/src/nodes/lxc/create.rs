@@ -9,7 +9,7 @@ use crate::nodes::qemu::create::start;
 use crate::nodes::unsupported;
 use crate::schema::AT_NODE;
 use crate::task::{self, Task};
-use crate::{ApiError, Context, Params, Permission, Refusal};
+use crate::{ApiError, Context, Params, Permission, Refusal, pools};
 use ::config::options::{ROOTFS, all};
 use ::config::{GuestConfig, options, property};
 use ::lxc::create::{Create, Template};
@@ -35,7 +35,7 @@ pub static CREATE: Method = Method {
 };
 
 /// Restores, and what needs a cluster.
-const UNSERVED: &[&str] = &["bwlimit", "force", "ha-managed", "pool", "restore", "unique"];
+const UNSERVED: &[&str] = &["bwlimit", "force", "ha-managed", "restore", "unique"];
 
 fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     unsupported(params, UNSERVED)?;
@@ -52,6 +52,7 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     // Said at once, by its name.
     template(context, params.text("ostemplate").unwrap_or_default())?;
     add_defaults(&mut asked, vmid, params.text("storage"));
+    pools::check(context, params)?;
     let script = asked.get("hookscript").cloned();
     let claim = Claim::take(context, KIND, vmid)?;
     task::run(context, "vzcreate", &vmid.to_string(), |task| {
@@ -60,6 +61,7 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
             make(context, task, params, asked, config, made)
         })?;
         approval::release(context, vmid, script.as_deref())?;
+        pools::join(context, params, vmid)?;
         if params.flag("start", false) {
             start(context, task, vmid);
         }

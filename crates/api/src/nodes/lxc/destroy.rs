@@ -32,6 +32,7 @@ pub static DESTROY: Method = Method {
             skiplock: false,
             force: params.flag("force", false),
             unreferenced: params.flag("destroy-unreferenced-disks", false),
+            purge: params.flag("purge", false),
         };
         destroy(context, &how)
     },

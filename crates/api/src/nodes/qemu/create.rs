@@ -5,7 +5,7 @@ use crate::method::{Method, Returns, Scope, Verb};
 use crate::nodes::unsupported;
 use crate::schema::AT_NODE;
 use crate::task::{self, Task};
-use crate::{ApiError, Context, Params, Permission, lifecycle};
+use crate::{ApiError, Context, Params, Permission, lifecycle, pools};
 use ::config::Section;
 use ::config::format::is_drive_name;
 use ::config::options::{all, qemu};
@@ -31,16 +31,8 @@ pub static CREATE: Method = Method {
 };
 
 /// Restores, imports and what needs a cluster.
-const UNSERVED: &[&str] = &[
-    "archive",
-    "bwlimit",
-    "force",
-    "ha-managed",
-    "import-working-storage",
-    "live-restore",
-    "pool",
-    "unique",
-];
+const UNSERVED: &[&str] =
+    &["archive", "bwlimit", "force", "ha-managed", "import-working-storage", "live-restore", "unique"];
 
 fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     unsupported(params, UNSERVED)?;
@@ -56,6 +48,7 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         rights.require(&["VM.PowerMgmt"])?;
     }
     rights.check_set(&asked)?;
+    pools::check(context, params)?;
     let script = asked.get("hookscript").cloned();
     let claim = Claim::take(context, KIND, vmid)?;
     let upid = task::run(context, "qmcreate", &vmid.to_string(), |task| {
@@ -73,6 +66,7 @@ fn create(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
             add_defaults(&mut config.main)
         })?;
         approval::release(context, vmid, script.as_deref())?;
+        pools::join(context, params, vmid)?;
         if params.flag("start", false) {
             start(context, task, vmid);
         }

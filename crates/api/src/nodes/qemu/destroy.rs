@@ -34,6 +34,7 @@ pub static DESTROY: Method = Method {
             skiplock: params.flag("skiplock", false),
             force: false,
             unreferenced: params.flag("destroy-unreferenced-disks", false),
+            purge: params.flag("purge", false),
         };
         destroy(context, &how)
     },
