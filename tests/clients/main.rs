@@ -1,5 +1,6 @@
 //! What clients see: real programs, over real TLS, against a real server.
 
+mod disks;
 mod events;
 mod http;
 mod life;
@@ -11,6 +12,7 @@ mod workflow;
 
 fn main() -> std::process::ExitCode {
     let tests = [
+        disks::tests(),
         events::tests(),
         http::tests(),
         life::tests(),

@@ -14,6 +14,7 @@ mod configuration;
 pub mod create;
 pub mod end;
 mod fields;
+pub mod grow;
 mod host;
 mod launch;
 mod log;

@@ -10,6 +10,9 @@ pub enum StorageError {
     /// The storage configuration cannot be read.
     #[error(transparent)]
     Store(#[from] store::StoreError),
+    /// What would be cut off could be in use.
+    #[error("shrinking disks is not supported")]
+    Shrinks,
     /// No storage has this id.
     #[error("storage '{0}' does not exist")]
     NoStorage(StorageId),

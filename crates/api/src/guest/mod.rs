@@ -8,6 +8,7 @@ pub(crate) mod fresh;
 pub(crate) mod live;
 pub(crate) mod meter;
 mod purge;
+pub(crate) mod resize;
 pub(crate) mod rights;
 pub(crate) mod show;
 pub(crate) mod summary;

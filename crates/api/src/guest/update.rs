@@ -161,7 +161,8 @@ fn check_who(
     Asked { context, kind, vmid, pool: None, config }.check(change)
 }
 
-fn check_digest(config: &GuestConfig, digest: Option<&str>) -> Result<(), ApiError> {
+/// Refuses a change of a configuration that is not the one that the caller has read.
+pub(super) fn check_digest(config: &GuestConfig, digest: Option<&str>) -> Result<(), ApiError> {
     match (digest, config.kind) {
         (Some(digest), kind) if digest != config.digest => Err(match kind {
             GuestKind::Qemu => Refusal::VmDigest.into(),

@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::cli::{Answer, Command, Program};
-use api::nodes::lxc::{config, create, destroy, exec, power, status};
+use api::nodes::lxc::{config, create, destroy, disk, exec, power, status};
 use std::fmt::Write as _;
 
 /// `pct`
@@ -18,6 +18,7 @@ pub(crate) static PCT: Program = Program {
         Command::new("list", &status::LIST, &[]).print(list),
         Command::new("pending", &config::PENDING, &["vmid"]).print(print::pending),
         Command::new("reboot", &power::REBOOT, &["vmid"]),
+        Command::new("resize", &disk::RESIZE, &["vmid", "disk", "size"]),
         Command::new("set", &config::UPDATE, &["vmid"]),
         Command::new("shutdown", &power::SHUTDOWN, &["vmid"]),
         Command::new("start", &power::START, &["vmid"]),

@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::cli::{Answer, Command, Program};
-use api::nodes::qemu::{agent, config, create, destroy, power, showcmd, status, wait};
+use api::nodes::qemu::{agent, config, create, destroy, disk, power, showcmd, status, wait};
 use std::fmt::Write as _;
 
 /// `qm`
@@ -10,6 +10,8 @@ pub(crate) static QM: Program = Program {
     name: "qm",
     about: "Virtual machines: makes, changes, starts and stops them.",
     commands: &[
+        Command::new("disk resize", &disk::RESIZE, &["vmid", "disk", "size"]),
+        Command::new("disk unlink", &disk::UNLINK, &["vmid"]),
         Command::new("guest cmd", &agent::COMMAND, &["vmid", "command"]).print(result),
         Command::new("guest exec", &agent::EXEC_AND_WAIT, &["vmid"]).rest("extra-args").print(print::json),
         Command::new("guest exec-status", &agent::EXEC_STATUS, &["vmid", "pid"]).print(print::json),
@@ -31,7 +33,7 @@ pub(crate) static QM: Program = Program {
         Command::new("unlock", &config::UNLOCK, &["vmid"]),
         Command::new("wait", &wait::WAIT, &["vmid"]),
     ],
-    aliases: &[("agent", "guest cmd")],
+    aliases: &[("agent", "guest cmd"), ("resize", "disk resize"), ("unlink", "disk unlink")],
 };
 
 /// What the agent answered.

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod create;
 pub mod destroy;
+pub mod disk;
 pub mod exec;
 pub mod interfaces;
 pub mod power;

@@ -6,6 +6,7 @@ pub mod agent_files;
 pub mod config;
 pub mod create;
 pub mod destroy;
+pub mod disk;
 pub mod power;
 pub mod showcmd;
 pub mod status;
