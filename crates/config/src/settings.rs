@@ -34,6 +34,21 @@ impl Settings {
     }
 }
 
+/// Sets and takes away settings in a file. Comments and all other lines stay as they are.
+#[must_use]
+pub fn edit(raw: &[u8], set: &BTreeMap<String, String>, delete: &[&str]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let key = |line: &str| {
+        line.split_once(':').filter(|_| !line.starts_with('#')).map(|(key, _)| key.trim().to_owned())
+    };
+    let changed =
+        |line: &&str| key(line).is_some_and(|key| set.contains_key(&key) || delete.contains(&key.as_str()));
+    let mut edited: String =
+        text.lines().filter(|line| !changed(line)).flat_map(|line| [line, "\n"]).collect();
+    edited.extend(set.iter().map(|(key, value)| format!("{key}: {value}\n")));
+    edited
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +62,13 @@ mod tests {
         assert_eq!(all, [("keyboard", "de"), ("max_workers", "2"), ("next-id", "lower=5,upper=7")]);
         assert_eq!((settings.get("max_workers"), settings.get("notes")), (Some("2"), None));
         assert_eq!(Settings::parse(b"\xff: \xff\x00").0.len(), 1);
+    }
+
+    #[test]
+    fn an_edit_changes_what_it_names_and_nothing_else() {
+        let raw = b"# notes: none\nmax_workers: 4\nodd line\nkeyboard: de\nmax_workers: 2";
+        let set = BTreeMap::from([("max_workers".to_owned(), "8".to_owned())]);
+        assert_eq!(edit(raw, &set, &["keyboard"]), "# notes: none\nodd line\nmax_workers: 8\n");
+        assert_eq!(edit(b"", &BTreeMap::new(), &["x"]), "");
     }
 }

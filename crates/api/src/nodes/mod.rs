@@ -7,6 +7,7 @@ pub mod journal;
 pub mod list;
 pub mod lxc;
 pub mod network;
+pub mod power;
 pub mod qemu;
 pub mod snapshot;
 pub mod status;
