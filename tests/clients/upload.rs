@@ -4,14 +4,15 @@ use e2e::server::token;
 use e2e::suite::{CURL, QEMU, Test};
 use e2e::{Host, Kind, Server, tests};
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once [CURL, QEMU]: a_snippet_becomes_a_hookscript;
-        once [CURL]: a_large_image_passes_through, what_may_not_come_in_leaves_nothing, a_client_that_leaves
+        once [CURL]: a_large_image_passes_through, what_may_not_come_in_leaves_nothing, a_client_that_leaves,
+            a_file_is_fetched_whole_or_not_at_all
     )
 }
 
@@ -117,4 +118,69 @@ fn a_client_that_leaves(host: &Host) {
     e2e::wait::until("the file to be gone", || (passing(host) == 0).then_some(()));
     assert!(TcpStream::connect(&server.address).is_ok());
     server.call("GET", "/version", &[]).ok();
+}
+
+/// A server of files for as long as the test runs: what it has, and what goes wrong with it.
+fn files() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let count = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..count]).into_owned();
+            let answer = match head.split(' ').nth(1).unwrap_or_default() {
+                "/good" => format!("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "an image\n"),
+                "/moved" => "HTTP/1.1 302 Found\r\nLocation: /good\r\nContent-Length: 0\r\n\r\n".to_owned(),
+                "/local" => "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"
+                    .to_owned(),
+                "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nan image".to_owned(),
+                _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            };
+            // A client may leave.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+fn a_file_is_fetched_whole_or_not_at_all(host: &Host) {
+    let (server, from) = (Server::start(host), files());
+    let folder = host.at("var/lib/vz/template/iso");
+    let fetch = |file: &str, name: &str, more: &str| {
+        let body = format!("content=iso&filename={name}&url=http://{from}/{file}{more}");
+        server.call("POST", "/nodes/pve1/storage/local/download-url", &["-d", &body])
+    };
+    let sum = "&checksum-algorithm=md5&checksum=";
+    let good = "b5f7a6b1d3ab2eac0ea5a2ba3a5bc4bc";
+    let image = host.scratch().join("image");
+    fs::write(&image, "an image\n").expect("a file");
+    let known = e2e::output::run(std::process::Command::new("md5sum").arg(&image)).ok().out();
+    let known = known.split(' ').next().expect("a checksum");
+    assert_eq!(server.task(&fetch("good", "../one.iso", &format!("{sum}{known}"))), "OK");
+    assert_eq!(server.task(&fetch("moved", "two.iso", "")), "OK");
+    for name in ["one.iso", "two.iso"] {
+        assert_eq!(fs::read_to_string(folder.join(name)).expect("an image"), "an image\n");
+    }
+    for (file, more, why) in [
+        ("missing", "", "404"),
+        ("cut", "", "download failed: curl: (18)"),
+        ("local", "", "download failed: curl: (1)"),
+        ("good", &format!("{sum}{good}")[..], "checksum mismatch: got "),
+    ] {
+        let ended = server.task(&fetch(file, "three.iso", more));
+        assert!(ended.contains(why), "{file}: {ended}");
+    }
+    let there = format!("refusing to override existing file '{}'", folder.join("one.iso").display());
+    fetch("good", "one.iso", "").refused(500, &there);
+    for (name, more) in [("x.txt", ""), ("x.iso", "&compression=gz"), ("x.iso", "&checksum=1")] {
+        fetch("good", name, more).refused(400, "Parameter verification failed.");
+    }
+    let local = "content=iso&filename=x.iso&url=file:///etc/passwd";
+    let refused = server.call("POST", "/nodes/pve1/storage/local/download-url", &["-d", local]);
+    refused.refused(400, "Parameter verification failed.");
+    let names = fs::read_dir(&folder).expect("images").flatten().map(|entry| entry.file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["one.iso", "two.iso"]);
 }

@@ -155,6 +155,7 @@ pub static METHODS: &[&Method] = &[
     &storage::volume::READ,
     &storage::volume::CHANGE,
     &storage::content::FREE,
+    &storage::download::DOWNLOAD,
     &storage::status::OF_ONE,
     &storage::upload::UPLOAD,
     &nodes::host::SUBSCRIPTION,

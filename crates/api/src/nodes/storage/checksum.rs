@@ -11,12 +11,13 @@ pub(super) struct Check {
     digest: Option<Box<dyn DynDigest>>,
     wanted: String,
     copied: u64,
-    expected: u64,
+    /// None where nobody knows beforehand.
+    expected: Option<u64>,
 }
 
 impl Check {
-    /// A check of `expected` bytes, and of their checksum where there is one: its algorithm and its text.
-    pub(super) fn new(expected: u64, checksum: Option<(&str, &str)>) -> Self {
+    /// A check of `expected` bytes, where that is known, and of their checksum where there is one: its algorithm and its text.
+    pub(super) fn new(expected: Option<u64>, checksum: Option<(&str, &str)>) -> Self {
         let digest = checksum.and_then(|(algorithm, _)| hasher(algorithm));
         let wanted = checksum.map(|(_, text)| text.to_ascii_lowercase()).unwrap_or_default();
         Self { digest, wanted, copied: 0, expected }
@@ -44,8 +45,8 @@ impl Copying for Check {
     }
 
     fn end(&mut self) -> Result<(), String> {
-        if self.copied != self.expected {
-            return Err(format!("file size changed: {} bytes copied of {}", self.copied, self.expected));
+        if let Some(expected) = self.expected.filter(|expected| *expected != self.copied) {
+            return Err(format!("file size changed: {} bytes copied of {expected}", self.copied));
         }
         let Some(digest) = self.digest.take() else { return Ok(()) };
         let got: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -69,15 +70,15 @@ mod tests {
             ("sha224", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"),
             ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ] {
-            let mut check = Check::new(3, Some((algorithm, sum)));
+            let mut check = Check::new(Some(3), Some((algorithm, sum)));
             check.part(b"a");
             check.part(b"bc");
             assert_eq!(check.end(), Ok(()), "{algorithm}");
-            let mut wrong = Check::new(3, Some((algorithm, sum)));
+            let mut wrong = Check::new(Some(3), Some((algorithm, sum)));
             wrong.part(b"abd");
             assert!(wrong.end().unwrap_err().starts_with("checksum mismatch: got '"), "{algorithm}");
         }
         assert!(ALGORITHMS.iter().all(|name| hasher(name).is_some()));
-        assert!(Check::new(2, None).end().is_err());
+        assert!(Check::new(Some(2), None).end().is_err());
     }
 }

@@ -88,7 +88,7 @@ fn upload(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         task.say(&format!("target file: {}", placement.path.display()));
         task.say(&format!("file size is: {}", source.size));
         let checksum = params.text("checksum-algorithm").zip(params.text("checksum"));
-        let mut check = Check::new(source.size, checksum);
+        let mut check = Check::new(Some(source.size), checksum);
         let mut file = source.file.try_clone().map_err(|error| source.failed(error))?;
         let placed = storages.place(&placement, &mut file, mode, replace, &mut check);
         if checksum.is_some() {
@@ -156,7 +156,7 @@ fn is_passing(path: &str) -> bool {
 }
 
 /// The name that a file gets: without folders, plain characters, an extension that fits.
-fn file_name(given: &str, content: ContentType) -> Result<String, ApiError> {
+pub(super) fn file_name(given: &str, content: ContentType) -> Result<String, ApiError> {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' };
     let name: String = last.chars().map(plain).collect();
