@@ -340,8 +340,7 @@ fn a_slow_reader_costs_nobody_anything(host: &Host) {
     reader.read_line(&mut text).expect("a line");
     let heard = events(&text);
     let places: Vec<(String, u64)> = heard.iter().map(Event::place).collect();
-    // Several lines may be one record.
-    assert_eq!(text.matches("line 0").count(), LINES);
+    assert!(text.len() > LINES * 40, "{} bytes are much", text.len());
     same(&places, &truth(&guest));
     wait::until("the other one", || (other.events().len() >= places.len()).then_some(()));
     let of_other: Vec<(String, u64)> = other.leave().iter().map(Event::place).collect();
