@@ -1,5 +1,6 @@
 //! Who may call a method, as data, and its evaluation (api.md 2.4, Annex A).
 
+use crate::access::{Refused, refused};
 use crate::{ApiError, Authority, Params};
 use access::Rights;
 use model::UserId;
@@ -121,7 +122,11 @@ impl Caller<'_> {
             Permission::Realm => {
                 self.has(&format!("/access/realm/{}", self.named()?.realm()), &["Realm.AllocateUser"])
             }
-            Permission::Groups { any_of, of } => on(self.groups(any_of, *of)?),
+            // Whoever needs nothing but this is told that the user is not there.
+            Permission::Groups { any_of, of } => match self.missing(*of)? {
+                Some(user) => Err(refused(Refused::NoUser(user))),
+                None => on(self.groups(any_of, *of)?),
+            },
             Permission::Permissions => {
                 let path = self.params.text("path").unwrap_or("/access");
                 self.has(path, modifies(path))
@@ -160,12 +165,16 @@ impl Caller<'_> {
         self.params.text("userid").and_then(|id| id.parse().ok()).ok_or_else(|| denied(""))
     }
 
+    /// The user that is asked for and that there has to be, if it is not there.
+    fn missing(&self, of: Groups) -> Result<Option<UserId>, ApiError> {
+        let user = self.named()?;
+        let there = of == Groups::Asked || self.rights.cfg().users.contains_key(&user);
+        Ok((!there).then_some(user))
+    }
+
     fn groups(&self, any_of: &[&str], of: Groups) -> Result<bool, ApiError> {
         let user = self.named()?;
         let cfg = self.rights.cfg();
-        if of != Groups::Asked && !cfg.users.contains_key(&user) {
-            return Ok(false);
-        }
         if self.rights.has_any(self.user, "/access/groups", any_of) {
             return Ok(true);
         }
@@ -293,5 +302,8 @@ mod tests {
         ] {
             assert_eq!(ask(who, &needed, params) == "ok", good, "{who} {needed:?} {params:?}");
         }
+        // Where it is all that is needed, a user who is not there is told as such.
+        let none = &[("userid", "none@pve")];
+        assert_eq!(ask("ann@pve", &groups(Groups::Present), none), "no such user ('none@pve')");
     }
 }

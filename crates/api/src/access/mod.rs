@@ -54,6 +54,7 @@ fn guard_root(context: &Context<'_>, user: &UserId) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn refused(reason: Refused) -> ApiError {
+/// As an error of a call.
+pub(crate) fn refused(reason: Refused) -> ApiError {
     ApiError::from(Refusal::Account(reason))
 }
