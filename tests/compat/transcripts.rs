@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 pub(crate) fn tests() -> Vec<Test> {
     const QEMU_IMG: Need = Need::Program("qemu-img", "qemu-utils");
     tests!(once [QEMU, QEMU_IMG]: set_on_a_virtual_machine, pending_changes;
+        once []: node_and_tasks;
         once [LXC, BUSYBOX]: set_on_a_container; once [QEMU, LXC, BUSYBOX]: formats, paths_of_the_api)
 }
 
@@ -120,6 +121,30 @@ fn paths_of_the_api(host: &Host) {
     );
     both_run(host, "#!/bin/sh\necho \"out $1 $2\"\necho \"err $1 $2\" >&2\n");
     check(host, "pvesh", include_str!("transcripts/pvesh.txt"));
+}
+
+/// The tasks that the transcript lists, the last one first, with when each ended and how.
+const TASKS: [(&str, &str, &str); 3] = [
+    ("UPID:pve1:00001016:00030A62:6B034184:vzstart:200:root@pam:", "6B034185", "OK"),
+    ("UPID:pve1:00000FEE:00030A00:6B034183:qmstart:100:root@pam:", "6B034183", "OK"),
+    (
+        "UPID:pve1:00000FD9:0002FA64:6B03415B:qmstart:200:root@pam:",
+        "6B03415B",
+        "Configuration file 'nodes/pve1/qemu-server/200.conf' does not exist",
+    ),
+];
+
+fn node_and_tasks(host: &Host) {
+    machine(host, "");
+    fs::write(host.at("etc/pve/lxc/200.conf"), CONTAINER).expect("a configuration can be written");
+    let folder = host.at("var/log/pve/tasks");
+    let index = TASKS.iter().rev().map(|(upid, end, status)| format!("{upid} {end} {status}\n"));
+    fs::write(folder.join("index"), index.collect::<String>()).expect("an index can be written");
+    let (upid, ..) = TASKS[0];
+    // A log lies in the folder of the last digit of the second in which its task began.
+    fs::create_dir_all(folder.join("4")).expect("a folder can be made");
+    fs::write(folder.join("4").join(upid), "TASK OK\n").expect("a log can be written");
+    check(host, "node", include_str!("transcripts/node.txt"));
 }
 
 /// The virtual machine of [`machine`] and a container, running.

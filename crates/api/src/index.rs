@@ -49,6 +49,7 @@ fn folder((path, below): (&'static str, &'static Method)) -> Method {
             _ => Permission::User,
         },
         returns: match key(path) {
+            "id" => Returns::List(&["id"]),
             "name" => Returns::List(&["name"]),
             "cmd" => Returns::List(&["cmd"]),
             _ => Returns::List(&["subdir"]),
@@ -80,7 +81,9 @@ fn list(_: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
 /// What a row calls the name that it has.
 fn key(path: &str) -> &'static str {
     match path {
+        "/cluster/ha" => "id",
         "/cluster"
+        | "/cluster/ha/status"
         | "/nodes/{node}"
         | "/nodes/{node}/qemu/{vmid}/agent"
         | "/nodes/{node}/tasks/{upid}"

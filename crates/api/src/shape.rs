@@ -1,8 +1,8 @@
 //! What answers look like: their fields with types, which tables for people and the API's description are made from.
 //!
 //! The shapes stand in `returns.txt`, a line a method, in a short notation: `{a:str, b?:int}` is an object whose `b` may
-//! be absent, `[…]` a list. `bytes`, `duration`, `time` and `share` are numbers that people read in another form, and
-//! `pid:int"PID"` has a title.
+//! be absent, `[…]` a list, `str?` a text or null, `scalar` a text or a number. `bytes`, `duration`, `time` and `share` are
+//! numbers that people read in another form, and `pid:int"PID"` has a title.
 
 use crate::method::{Method, Returns};
 use std::collections::HashMap;
@@ -21,6 +21,19 @@ pub enum Shape {
     List(Box<Shape>),
     /// Named values; there may be others.
     Object(Vec<Field>),
+    /// This, or null where there is nothing.
+    Maybe(Box<Shape>),
+}
+
+impl Shape {
+    /// What it is where it is not null.
+    #[must_use]
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::Maybe(shape) => shape,
+            other => other,
+        }
+    }
 }
 
 /// What one value is.
@@ -28,6 +41,8 @@ pub enum Shape {
 pub enum Kind {
     /// A text.
     Text,
+    /// A text, or a number where it is one.
+    Scalar,
     /// `0` or `1`.
     Boolean,
     /// A whole number.
@@ -45,8 +60,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(&'static str, Self); 8] = [
+    const NAMES: [(&'static str, Self); 9] = [
         ("str", Self::Text),
+        ("scalar", Self::Scalar),
         ("bool", Self::Boolean),
         ("int", Self::Integer),
         ("num", Self::Number),
@@ -59,7 +75,7 @@ impl Kind {
     /// Whether it is a number, which stands on the right of a column.
     #[must_use]
     pub fn is_number(self) -> bool {
-        !matches!(self, Self::Text | Self::Boolean)
+        !matches!(self, Self::Text | Self::Scalar | Self::Boolean)
     }
 }
 
@@ -116,6 +132,11 @@ fn parse(notation: &str) -> Option<Shape> {
 }
 
 fn value(rest: &mut &str) -> Option<Shape> {
+    let shape = always(rest)?;
+    Some(if eat(rest, "?") { Shape::Maybe(Box::new(shape)) } else { shape })
+}
+
+fn always(rest: &mut &str) -> Option<Shape> {
     if eat(rest, "[") {
         let item = value(rest)?;
         return eat(rest, "]").then(|| Shape::List(Box::new(item)));
@@ -191,7 +212,7 @@ mod tests {
         for method in
             METHODS.iter().copied().filter(|method| SHAPES.contains_key(&(method.verb.as_str(), method.path)))
         {
-            let (names, fields) = match (method.returns, shape(method)) {
+            let (names, fields) = match (method.returns, shape(method).bare().clone()) {
                 (Returns::List(names) | Returns::Events(names), Shape::List(item)) => match *item {
                     Shape::Object(fields) => (names, fields),
                     _ => continue,
@@ -214,11 +235,14 @@ mod tests {
 
     #[test]
     fn the_notation() {
-        let Some(Shape::List(item)) = parse("[{a:str, b-c?:bytes\"B C\", d:{e:[int]}}]") else { panic!() };
+        let Some(Shape::List(item)) = parse("[{a:str, b-c?:bytes\"B C\", d:{e:[int]}, f?:scalar?}]") else {
+            panic!()
+        };
         let Shape::Object(fields) = *item else { panic!() };
         assert_eq!((fields[0].title.as_str(), fields[0].optional), ("a", false));
         assert_eq!((fields[1].title.as_str(), fields[1].optional), ("B C", true));
         assert_eq!(fields[1].shape, Shape::One(Kind::Bytes));
+        assert_eq!(fields[3].shape, Shape::Maybe(Box::new(Shape::One(Kind::Scalar))));
         for wrong in ["", "{a}", "[int", "int]", "{:int}", "what"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }

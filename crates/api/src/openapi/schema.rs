@@ -24,9 +24,11 @@ fn shaped(shape: &Shape) -> Value {
     match shape {
         Shape::Any => json!({}),
         Shape::Null => json!({ "type": "null" }),
+        Shape::Maybe(shape) => json!({ "anyOf": [shaped(shape), { "type": "null" }] }),
         Shape::List(item) => json!({ "type": "array", "items": shaped(item) }),
         Shape::One(kind) => match kind {
             Kind::Text => json!({ "type": "string" }),
+            Kind::Scalar => json!({ "type": ["string", "number"] }),
             Kind::Boolean => json!({ "enum": [0, 1] }),
             Kind::Integer => json!({ "type": "integer" }),
             Kind::Number | Kind::Share => json!({ "type": "number" }),

@@ -42,7 +42,7 @@ pub(super) fn text(value: &Value, shape: &Shape, style: Style, width: Option<usi
 }
 
 fn object(value: &Value, shape: &Shape, style: Style, drawing: Drawing) -> String {
-    let fields = match shape {
+    let fields = match shape.bare() {
         Shape::Object(fields) => &fields[..],
         _ => &[],
     };
@@ -58,7 +58,7 @@ fn object(value: &Value, shape: &Shape, style: Style, drawing: Drawing) -> Strin
 
 /// All columns that the shape has, what is always there first; those of the rows where the shape tells nothing.
 fn rows(list: &[Value], shape: &Shape, style: Style, drawing: Drawing) -> String {
-    let fields = match shape {
+    let fields = match shape.bare() {
         Shape::List(item) => match &**item {
             Shape::Object(fields) if fields.iter().any(|field| field.shape != Shape::Any) => fields.clone(),
             Shape::Object(fields) => seen(list, fields),
@@ -101,7 +101,7 @@ fn seen(list: &[Value], known: &[Field]) -> Vec<Field> {
 }
 
 fn is_number(shape: &Shape) -> bool {
-    matches!(shape, Shape::One(kind) if kind.is_number())
+    matches!(shape.bare(), Shape::One(kind) if kind.is_number())
 }
 
 fn order(a: &Value, b: &Value) -> Ordering {
@@ -113,7 +113,7 @@ fn order(a: &Value, b: &Value) -> Ordering {
 
 fn cell(value: &Value, shape: &Shape, human: bool) -> String {
     let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-    let shown = match (shape, number) {
+    let shown = match (shape.bare(), number) {
         (Shape::One(kind), Some(number)) if human => match kind {
             Kind::Bytes => Some(bytes(number)),
             Kind::Duration => Some(duration(number)),
