@@ -25,17 +25,26 @@ struct Plan {
     listed: u32,
     alive: u32,
     libvirt: bool,
-    /// Guests that the server knows, and calls that it gets.
-    served: u32,
+    /// Numbers of guests that the server knows, how many containers run, and how many calls it gets.
+    served: &'static [u32],
+    running: u32,
     calls: usize,
 }
 
 fn main() -> ExitCode {
     let quick = std::env::args().any(|arg| arg == "--quick");
     let plan = if quick {
-        Plan { rounds: 2, listed: 10, alive: 2, libvirt: false, served: 10, calls: 50 }
+        Plan { rounds: 2, listed: 10, alive: 2, libvirt: false, served: &[10], running: 2, calls: 50 }
     } else {
-        Plan { rounds: 10, listed: 100, alive: 20, libvirt: true, served: 1000, calls: 5000 }
+        Plan {
+            rounds: 10,
+            listed: 100,
+            alive: 20,
+            libvirt: true,
+            served: &[10, 100, 1000],
+            running: 100,
+            calls: 5000,
+        }
     };
     let host = Host::new();
     let mut report = Report::default();
@@ -43,7 +52,7 @@ fn main() -> ExitCode {
         machine::measure(&host, plan, &mut report);
         container::measure(&host, plan, &mut report);
         queries::measure(&host, plan, &mut report);
-        server::measure(&host, plan, &mut report);
+        server::measure(plan, &mut report);
     }));
     let clean = host.finish();
     report.print();

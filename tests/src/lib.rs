@@ -8,6 +8,7 @@
 pub mod guest;
 pub mod hanging;
 pub mod host;
+pub mod https;
 pub mod inventory;
 pub mod journal;
 pub mod linux_vm;

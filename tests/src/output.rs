@@ -85,6 +85,12 @@ impl Running {
         String::from_utf8_lossy(&read_back(&self.stdout)).into_owned()
     }
 
+    /// What it has printed on standard error so far.
+    #[must_use]
+    pub fn stderr_so_far(&self) -> String {
+        String::from_utf8_lossy(&read_back(&self.stderr)).into_owned()
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn ended(&mut self) -> bool {
@@ -97,10 +103,31 @@ impl Running {
     /// If it does not end within [`LIMIT`]; it is killed then.
     #[track_caller]
     #[must_use]
-    pub fn finish(mut self) -> Output {
+    pub fn finish(self) -> Output {
+        self.finish_within(LIMIT)
+    }
+
+    /// Waits for the end of what has been told to end, however long it has been there.
+    ///
+    /// # Panics
+    /// If it does not end within [`LIMIT`] from now on; it is killed then.
+    #[track_caller]
+    #[must_use]
+    pub fn finish_now(self) -> Output {
+        let limit = self.began.elapsed() + LIMIT;
+        self.finish_within(limit)
+    }
+
+    /// Waits for its end, as long as it may take.
+    ///
+    /// # Panics
+    /// If it does not end within the limit since it was started; it is killed then.
+    #[track_caller]
+    #[must_use]
+    pub fn finish_within(mut self, limit: Duration) -> Output {
         let ended = match pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()) {
             Ok(pidfd) => {
-                let left = LIMIT.saturating_sub(self.began.elapsed());
+                let left = limit.saturating_sub(self.began.elapsed());
                 let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: 0 };
                 let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
                 rustix::event::poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
@@ -112,7 +139,7 @@ impl Running {
         }
         let status = self.child.wait().expect("a child can be waited for");
         let output = self.ended_with(status);
-        assert!(ended, "still running after {LIMIT:?}:\n{}", output.describe());
+        assert!(ended, "still running after {limit:?}:\n{}", output.describe());
         output
     }
 

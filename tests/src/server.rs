@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Each has a token of its own.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -47,6 +48,36 @@ impl<'h> Server<'h> {
         Self::start_with(host, &[])
     }
 
+    /// Starts it on a root whose tickets are signed with a key of Proxmox VE's kind, so that [`Self::ticket_of_root`] can
+    /// make one.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[must_use]
+    pub fn with_key_of_proxmox_ve(host: &'h Host) -> Self {
+        let (key, public) = (host.at("etc/pve/priv/authkey.key"), host.at("etc/pve/authkey.pub"));
+        run(Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048")).ok();
+        run(Command::new("openssl").args(["rsa", "-pubout", "-in"]).arg(&key).arg("-out").arg(&public)).ok();
+        Self::start(host)
+    }
+
+    /// A ticket of root@pam, whose password no test knows: good as a password at the log-in.
+    ///
+    /// # Panics
+    /// If it cannot be signed, as where the key is not [one of Proxmox VE's kind](Self::with_key_of_proxmox_ve).
+    #[must_use]
+    pub fn ticket_of_root(&self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let text = format!("PVE:root@pam:{now:08X}");
+        let [plain, signed] = ["ticket", "ticket.signed"].map(|name| self.host.scratch().join(name));
+        std::fs::write(&plain, &text).expect("a file can be written");
+        let mut sign = Command::new("openssl");
+        sign.args(["dgst", "-sha256", "-sign"]).arg(self.host.at("etc/pve/priv/authkey.key"));
+        run(sign.arg("-out").arg(&signed).arg(&plain)).ok();
+        let signature = run(Command::new("base64").args(["-w", "0"]).arg(&signed)).ok().out();
+        format!("{text}::{}", signature.trim())
+    }
+
     /// Starts it with more options.
     ///
     /// # Panics
@@ -75,6 +106,15 @@ impl<'h> Server<'h> {
         self.process.as_ref().expect("the server runs").pid()
     }
 
+    /// What it has complained about so far.
+    ///
+    /// # Panics
+    /// If it has been ended.
+    #[must_use]
+    pub fn stderr_so_far(&self) -> String {
+        self.process.as_ref().expect("the server runs").stderr_so_far()
+    }
+
     /// Ends it by a signal and waits for its end.
     ///
     /// # Panics
@@ -83,7 +123,7 @@ impl<'h> Server<'h> {
     pub fn end(&mut self, signal: Signal) -> Output {
         let process = self.process.take().expect("the server runs");
         process.signal(signal);
-        process.finish()
+        process.finish_now()
     }
 
     /// The file of its unix socket.
@@ -149,7 +189,7 @@ impl Drop for Server<'_> {
     fn drop(&mut self) {
         if let Some(process) = self.process.take() {
             proc::kill(process.pid());
-            let _ = process.finish();
+            let _ = process.finish_now();
         }
     }
 }
