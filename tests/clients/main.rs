@@ -4,9 +4,11 @@ mod disks;
 mod events;
 mod http;
 mod life;
+mod needs;
 mod proxmoxer;
 mod starvation;
 mod together;
+mod typed;
 mod upload;
 mod workflow;
 
@@ -16,9 +18,11 @@ fn main() -> std::process::ExitCode {
         events::tests(),
         http::tests(),
         life::tests(),
+        needs::tests(),
         proxmoxer::tests(),
         starvation::tests(),
         together::tests(),
+        typed::tests(),
         upload::tests(),
         workflow::tests(),
     ]
