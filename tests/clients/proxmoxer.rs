@@ -8,7 +8,7 @@ use serde_json::json;
 use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests!(each [Need::Proxmoxer]: a_life_by_ticket, a_life_by_token)
+    tests!(each [Need::PythonClients]: a_life_by_ticket, a_life_by_token)
 }
 
 const PROGRAM: &str = include_str!("workflow.py");

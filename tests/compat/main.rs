@@ -1,11 +1,18 @@
 //! What a user sees: compared with what a real Proxmox VE printed, and with what the documentation shows.
 
 mod bad_input;
+mod by_chance;
 mod commands;
 mod documentation;
 mod transcripts;
 
 fn main() -> std::process::ExitCode {
-    let tests = [transcripts::tests(), commands::tests(), bad_input::tests(), documentation::tests()];
+    let tests = [
+        transcripts::tests(),
+        commands::tests(),
+        bad_input::tests(),
+        by_chance::tests(),
+        documentation::tests(),
+    ];
     e2e::suite::main("compat", tests.concat())
 }

@@ -29,8 +29,8 @@ pub enum Need {
     GuestKernel,
     /// The disk of a machine on which hookvisor runs.
     HostMachine,
-    /// Python with the client proxmoxer.
-    Proxmoxer,
+    /// Python with the clients that tests drive.
+    PythonClients,
     /// The memory controller in the unified cgroup hierarchy.
     CgroupV2Memory,
 }
@@ -67,7 +67,7 @@ impl Need {
             Self::Bridge => *BRIDGES,
             Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
-            Self::Proxmoxer => python().is_some(),
+            Self::PythonClients => python().is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
         };
@@ -85,7 +85,9 @@ impl Need {
             Self::HostMachine => {
                 "needs a machine of its own (`cargo xtask test --host-vm` makes it)".to_owned()
             }
-            Self::Proxmoxer => "needs proxmoxer (`cargo xtask test` gets it)".to_owned(),
+            Self::PythonClients => {
+                "needs the clients that are of Python (`cargo xtask test` gets them)".to_owned()
+            }
             Self::CgroupV2Memory => "needs the memory controller of cgroup v2".to_owned(),
         })
     }
@@ -99,7 +101,7 @@ pub fn find_program(name: &str) -> bool {
     folders.into_iter().any(|folder| std::path::Path::new(folder).join(name).is_file())
 }
 
-/// The Python that has the client proxmoxer: of the environment in the folder `python` of the target folder, where
+/// The Python that has the clients: of the environment in the folder `python` of the target folder, where
 /// `cargo xtask test` makes it.
 #[must_use]
 pub fn python() -> Option<PathBuf> {

@@ -21,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test --host-vm [FILTER]
                     hookvisor on a virtual machine of its own, whose power is pulled
   test --faults N   only kills at N random instants for each kind of guest, instead of the 200 of every test
+  test --calls N    only calls of the API by chance: N requests of each method, and every corner of its parameters
   demo [--by-hand]  guests of both kinds through their phases, with the timeline from the journal; slowly, so that
                     you can kill what lives, and see that every phase is on record all the same
   bench [--quick]   what a start, a stop and a query cost, against the floors; a table and JSON
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
         ["test", "--faults", number] => match number.parse() {
             Ok(instants) => test::run_faults(instants),
             Err(_) => Err(format!("'{number}' is no number of instants\n\n{USAGE}")),
+        },
+        ["test", "--calls", number] => match number.parse() {
+            Ok(requests) => test::run_calls(requests),
+            Err(_) => Err(format!("'{number}' is no number of requests\n\n{USAGE}")),
         },
         ["test", filter] if !filter.starts_with('-') => test::run_all(Some(filter)),
         ["demo"] => guests::demo(&[]),

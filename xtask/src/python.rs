@@ -1,11 +1,11 @@
-//! The Python client that the tests drive, in an environment of its own below the target folder.
+//! The programs of Python that the tests drive, in an environment of their own below the target folder.
 
 use crate::packages;
 use crate::run::{command, show, target};
 use std::fs;
 
-/// The client and what it talks HTTP with.
-const CLIENTS: [&str; 2] = ["proxmoxer==2.3.0", "requests==2.34.2"];
+/// A client, what it talks HTTP with, and what calls an API by chance.
+const CLIENTS: [&str; 3] = ["proxmoxer==2.3.0", "requests==2.34.2", "schemathesis==4.32.5"];
 
 /// Makes the environment where it is missing. It is whole once it has the file `complete`, which says what is in it.
 pub(crate) fn install() -> Result<(), String> {

@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 const HOST_VM_LIMIT: Duration = Duration::from_secs(5400);
 /// The tests that kill at random instants.
 const RANDOM: &str = "random_kills";
+/// The tests that call the API by chance.
+const BY_CHANCE: &str = "by_chance";
 
 #[derive(Default)]
 struct Tally {
@@ -74,14 +76,27 @@ impl Tally {
 
 /// Runs only the kills at random instants, so many for each kind of guest.
 pub(crate) fn run_faults(instants: u64) -> Result<(), String> {
+    // What is asked for takes as long as it takes; only a guest that hangs is ended.
+    let limit = LIMIT + Duration::from_secs(instants.saturating_mul(5));
+    run_only("faults", RANDOM, ("E2E_FAULTS", instants), limit)
+}
+
+/// Runs only the calls by chance, so many of each method.
+pub(crate) fn run_calls(requests: u64) -> Result<(), String> {
+    python::install()?;
+    let limit = Duration::from_secs(requests.saturating_mul(60).saturating_add(3600));
+    run_only("compat", BY_CHANCE, ("E2E_REQUESTS", requests), limit)
+}
+
+/// Runs some tests of a suite with a number of their own.
+fn run_only(suite: &str, tests: &str, (name, number): (&str, u64), limit: Duration) -> Result<(), String> {
     for result in [packages::install(), show(&mut cargo(&["build", "--locked", "--workspace"]))] {
         result?;
     }
-    let args = ["test", "--quiet", "--locked", "-p", "e2e", "--test", "faults", "--", RANDOM];
+    let args = ["test", "--quiet", "--locked", "-p", "e2e", "--test", suite, "--", tests];
     let mut command = cargo(&args);
-    command.env("E2E_FAULTS", instants.to_string()).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
-    // What is asked for takes as long as it takes; only a guest that hangs is ended.
-    show_within(&mut command, LIMIT + Duration::from_secs(instants.saturating_mul(5)))
+    command.env(name, number.to_string()).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
+    show_within(&mut command, limit)
 }
 
 /// Writes the reference: the test that compares it does so where it is told to.
