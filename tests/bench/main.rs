@@ -32,7 +32,8 @@ struct Plan {
 }
 
 fn main() -> ExitCode {
-    let quick = std::env::args().any(|arg| arg == "--quick");
+    let is_asked = |option: &str| std::env::args().any(|arg| arg == option);
+    let (quick, all) = (is_asked("--quick"), !is_asked("--server"));
     let plan = if quick {
         Plan { rounds: 2, listed: 10, alive: 2, libvirt: false, served: &[10], running: 2, calls: 50 }
     } else {
@@ -49,9 +50,11 @@ fn main() -> ExitCode {
     let host = Host::new();
     let mut report = Report::default();
     let measured = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        machine::measure(&host, plan, &mut report);
-        container::measure(&host, plan, &mut report);
-        queries::measure(&host, plan, &mut report);
+        if all {
+            machine::measure(&host, plan, &mut report);
+            container::measure(&host, plan, &mut report);
+            queries::measure(&host, plan, &mut report);
+        }
         server::measure(plan, &mut report);
     }));
     let clean = host.finish();

@@ -38,7 +38,7 @@ impl Plan {
     fn of_today() -> Self {
         let asked = std::env::var("E2E_REQUESTS").ok().and_then(|number| number.parse().ok());
         match asked {
-            None => Self { requests: 2, corners: 40, limit: Duration::from_secs(240) },
+            None => Self { requests: 2, corners: 40, limit: Duration::from_secs(400) },
             Some(requests) => {
                 let limit = Duration::from_secs(1800 + 60 * requests);
                 Self { requests, corners: 1, limit }
