@@ -5,12 +5,12 @@ mod answers;
 mod client;
 mod life;
 
-use e2e::suite::{Need, Test};
+use e2e::suite::{BUSYBOX, LXC, Need, QEMU, Test};
 use e2e::tests;
 
 pub(crate) fn tests() -> Vec<Test> {
     use answers::every_answer_is_of_its_type;
     use life::{a_life_by_ticket, a_life_by_token};
     const OPENSSL: Need = Need::Program("openssl", "openssl");
-    tests!(each [OPENSSL]: a_life_by_ticket; each []: a_life_by_token; once [e2e::suite::QEMU, e2e::suite::LXC]: every_answer_is_of_its_type)
+    tests!(each [OPENSSL]: a_life_by_ticket; each []: a_life_by_token; once [QEMU, LXC, BUSYBOX, OPENSSL]: every_answer_is_of_its_type)
 }
