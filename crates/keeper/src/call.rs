@@ -155,11 +155,8 @@ impl Keeper {
                     env: texts(base.iter().chain(&prepared.env)),
                 },
             })?;
-            // After the host loses power the one has to be followed by `post-stop`, and the other must not run again.
-            match phase {
-                Phase::PreStart | Phase::PostStop => ledger.sync(),
-                Phase::PostStart | Phase::PreStop => Ok(()),
-            }
+            // After the host loses power it is on record, `pre-start` is followed by `post-stop`, and that is not run again.
+            ledger.sync()
         };
         let call = Call {
             vmid: self.vmid,
