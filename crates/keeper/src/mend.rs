@@ -28,7 +28,11 @@ pub(crate) struct Recorded {
 /// Where the mended record cannot be written.
 pub(crate) fn record(layout: &Layout, store: &ConfigStore, vmid: Vmid) -> Result<Recorded, String> {
     let path = layout.ledger(vmid);
-    let read = ledger::raw_lines(&path);
+    let mut read = ledger::raw_lines(&path);
+    if read.as_ref().is_ok_and(|lines| is_left_by_power(layout, lines)) {
+        ledger::cut_tail(&path).map_err(|error| format!("cannot mend '{}': {error}", path.display()))?;
+        read = ledger::raw_lines(&path);
+    }
     let is_whole = |lines: &[RawLine]| {
         let begins = lines.first().and_then(|line| line.record.as_ref().ok());
         let begins = begins.is_some_and(|first| matches!(first.event, Event::RunBegin { .. }));
@@ -111,6 +115,18 @@ fn mended(
     }
     ledger::replace(&path, &aside, &whole).map_err(failed)?;
     Ok(Recorded { events: events(&whole), faults })
+}
+
+/// Whether a record ends in what the host had not brought to disk when its power went. That hides no call: the begin of each
+/// is on disk before it.
+fn is_left_by_power(layout: &Layout, lines: &[RawLine]) -> bool {
+    let before = lines.iter().rev().find_map(|line| match &line.record.as_ref().ok()?.event {
+        Event::Keeper { host, .. } => Some(&host.instance),
+        _ => None,
+    });
+    let now = record::instance::id(layout).ok();
+    lines.last().is_some_and(|line| line.record.is_err())
+        && before.zip(now.as_ref()).is_some_and(|(before, now)| before != now)
 }
 
 fn is_torn(line: &RawLine) -> bool {

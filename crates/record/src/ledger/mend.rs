@@ -74,6 +74,24 @@ pub fn replace<'a>(
     files::sync_dir(folder)
 }
 
+/// Cuts off what follows the last record of a ledger. It is gone from the disk on return.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn cut_tail(path: &Path) -> io::Result<()> {
+    let bytes = fs::read(path)?;
+    let mut end = bytes.len();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').rev() {
+        if line::decode(line.strip_suffix(b"\n").unwrap_or(line)).is_ok() {
+            break;
+        }
+        end -= line.len();
+    }
+    let file = File::options().write(true).open(path)?;
+    file.set_len(u64::try_from(end).unwrap_or(u64::MAX))?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +116,24 @@ mod tests {
         let events: Vec<_> = contents.events.into_iter().map(|stamped| stamped.event).collect();
         assert_eq!(events, [Event::Released, Event::Note { text: "mended".into() }, Event::Restart]);
         assert_eq!((contents.damage.len(), fs::read(&aside).unwrap()), (0, before));
+    }
+
+    #[test]
+    fn what_follows_the_last_record_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("100.jsonl");
+        let ledger = Ledger::create(&path).unwrap();
+        fs::write(&path, "nonsense\n").unwrap();
+        ledger.append(&Event::Released).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for tail in [&b""[..], b"\n", b"{\"v\":1,", b"\0\0\0\0", b"\0\0\n\0\n\n"] {
+            fs::write(&path, [&whole[..], tail].concat()).unwrap();
+            cut_tail(&path).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), whole, "{tail:?}");
+        }
+        fs::write(&path, "nonsense\n\0").unwrap();
+        cut_tail(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
     }
 
     #[test]

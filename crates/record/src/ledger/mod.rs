@@ -11,7 +11,7 @@ mod mend;
 mod read;
 
 pub use line::{Fault, Stamped, VERSION, decode, encode};
-pub use mend::{RawLine, raw_lines, replace};
+pub use mend::{RawLine, cut_tail, raw_lines, replace};
 pub use read::{Contents, Damage, Reader, last, read, read_without_output};
 
 use crate::{clock, files};
