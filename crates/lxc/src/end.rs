@@ -195,23 +195,25 @@ pub fn find_init(lxc_start: ProcessId) -> Option<Init> {
     })
 }
 
-/// How long lxc-start may take to notice that init has ended: it needs a millisecond.
+/// How long lxc-start may take to notice that an init has ended which may not have executed its program: it needs a
+/// millisecond.
 pub const NOTICE: Duration = Duration::from_secs(2);
 
 /// Waits for lxc-start after init has been killed or has ended; false where `limit` came first.
 ///
 /// An init that ends after the `start-host` hook and before it executes its program is never noticed by lxc-start 5.0,
 /// which then waits for ever for what init would have sent. It is killed here where init is still not reaped after
-/// [`NOTICE`]. A keeper that waits for other things too does the same with [`Init::is_reaped`].
-pub fn await_monitor(monitor: impl AsFd, init: &Init, limit: Duration) -> bool {
+/// [`NOTICE`]. Where init has `executed` its program it will notice, however long that takes on a busy host. A keeper that
+/// waits for other things too does the same with [`Init::is_reaped`].
+pub fn await_monitor(monitor: impl AsFd, init: &Init, executed: bool, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     if !await_end(&init.pidfd, deadline) {
         return false;
     }
-    if await_end(&monitor, deadline.min(Instant::now() + NOTICE)) {
+    if !executed && await_end(&monitor, deadline.min(Instant::now() + NOTICE)) {
         return true;
     }
-    if !init.is_reaped() {
+    if !executed && !init.is_reaped() {
         process::send(&monitor, Signal::KILL);
     }
     await_end(&monitor, deadline)

@@ -79,7 +79,8 @@ impl Container {
 
     /// lxc-start does not notice an init that ended too early (`lxc::end::await_monitor`).
     fn wake_monitor(&mut self) {
-        let unseen = self.init_gone.is_some_and(|seen| seen.elapsed() >= NOTICE)
+        let unseen = !self.executed
+            && self.init_gone.is_some_and(|seen| seen.elapsed() >= NOTICE)
             && self.first.is_some_and(|init| process::lookup(init.pid) == Some(init));
         if let Some(hypervisor) =
             self.hypervisor.as_ref().filter(|hypervisor| unseen && hypervisor.end().is_none())
@@ -222,7 +223,7 @@ impl Machine for Container {
 
     fn wake(&self) -> Option<Instant> {
         let running = self.hypervisor.as_ref().is_some_and(|hypervisor| hypervisor.end().is_none());
-        self.init_gone.filter(|_| running).map(|seen| seen + NOTICE)
+        self.init_gone.filter(|_| running && !self.executed).map(|seen| seen + NOTICE)
     }
 
     fn ready(&self) -> Option<Result<(), String>> {

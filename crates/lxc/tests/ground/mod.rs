@@ -47,6 +47,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) paths: Paths,
     made: Option<LxcConfig>,
     running: Option<(Child, Signals, Init)>,
+    /// Whether its init is known to have executed its program.
+    executed: bool,
     last: Option<ProcessId>,
 }
 
@@ -106,6 +108,10 @@ impl Ground {
         std::os::unix::fs::chown(base.join("etc/shadow"), Some(0), Some(42)).unwrap();
         let bridge = format!("hvt{}", std::process::id());
         let bridge = run("ip", &["link", "add", &bridge, "type", "bridge"]).then_some(bridge);
+        if let Some(bridge) = &bridge {
+            // Not every kernel can.
+            let _ = fs::write(format!("/sys/class/net/{bridge}/bridge/vlan_filtering"), "1");
+        }
         let image = folder.path().join("disk.raw");
         fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
         let formatted = run("mkfs.ext4", &["-q", image.to_str().unwrap()]);
@@ -221,6 +227,7 @@ impl Ground {
             paths: Paths::new(&layout, vmid),
             made: None,
             running: None,
+            executed: false,
             last: None,
         }
     }
@@ -313,6 +320,7 @@ impl Guest<'_> {
         let monitor = self.start_early();
         let executed = self.init().await_exec(&monitor, Duration::from_secs(20));
         assert!(executed, "{:#?}", start_errors(&self.paths));
+        self.executed = true;
     }
 
     /// Starts it and is back as soon as LXC has reported it.
@@ -330,6 +338,7 @@ impl Guest<'_> {
             Some(init.process)
         );
         self.running = Some((child, signals, init));
+        self.executed = false;
         monitor
     }
 
@@ -395,8 +404,9 @@ impl Guest<'_> {
     pub(crate) fn finish(&mut self) -> Target {
         let (mut child, mut signals, init) = self.running.take().expect("it runs");
         let monitor = process::open(process::lookup(child.id()).unwrap());
-        let ended =
-            monitor.is_none_or(|monitor| lxc::end::await_monitor(monitor, &init, Duration::from_secs(20)));
+        let ended = monitor.is_none_or(|monitor| {
+            lxc::end::await_monitor(monitor, &init, self.executed, Duration::from_secs(20))
+        });
         assert!(ended, "lxc-start does not end: {:?}", start_errors(&self.paths));
         let status = child.wait().unwrap();
         let signal = signals.read().unwrap().pop();
