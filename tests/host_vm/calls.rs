@@ -1,14 +1,18 @@
-//! The hook's own word on its calls, said on a serial port and so kept outside of the machine.
+//! The hook's own word on its calls, said on a port and so kept outside of the machine.
 
-/// A hookscript that says each call and its end on the second serial port, and does what a test asked for in between.
-/// Orders in `/run` are gone with the power.
+/// A hookscript that says each call and its end on a port of the machine, and does what a test asked for in between. What it
+/// said is outside of the machine when it goes on, and one at a time may have the port open. Orders in `/run` are gone with
+/// the power.
 pub(crate) const HOOK: &str = r#"#!/bin/sh
 me="$1 $2 ${0##*/} $HOOKVISOR_RUN_ID ${HOOKVISOR_STOP_CAUSE:--} $HOOKVISOR_START_REASON"
-echo "$me begin" >/dev/ttyS1
+say() {
+    until echo "$me $1" >/dev/notes; do sleep 0.1; done 2>/dev/null
+}
+say begin
 for order in /run/orders/$1.$2.${0##*/} /etc/orders/$1.$2.${0##*/}; do
     if [ -e "$order" ]; then . "$order"; fi
 done
-echo "$me end" >/dev/ttyS1
+say end
 "#;
 
 /// The name of the hookscript that a guest's configuration names.

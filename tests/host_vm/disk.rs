@@ -1,6 +1,7 @@
 //! What is on a disk when the power goes: QEMU logs each write and each flush beside the disk (its driver
 //! `blklogwrites`, in the format of Linux's `dm-log-writes`), and the disk is made anew from as much of it as survives.
 
+use crate::scratch::Folder;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -30,9 +31,11 @@ struct Entry {
 
 /// Makes a disk on top of another one.
 pub(crate) fn overlay(base: &Path, format: &str, disk: &Path) {
+    // What stands in the image is looked for beside the image.
+    let base = base.canonicalize().expect("a disk that is there");
     let made = Command::new("qemu-img")
         .args(["create", "-q", "-f", "qcow2", "-F", format, "-b"])
-        .args([base, disk])
+        .args([&base, disk])
         .status();
     assert!(made.is_ok_and(|status| status.success()), "{} cannot be made", disk.display());
 }
@@ -64,7 +67,7 @@ fn write(disk: &Path, sectors: BTreeMap<u64, [u8; SECTOR]>) {
             _ => extents.push((sector, data.to_vec())),
         }
     }
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = Folder::new();
     let mut commands = String::new();
     for (number, (sector, extent)) in extents.iter().enumerate() {
         let path = folder.path().join(number.to_string());

@@ -20,6 +20,9 @@ pub(crate) struct Guest {
     pub(crate) command: &'static str,
 }
 
+/// The phases in their order.
+const PHASES: [&str; 4] = ["pre-start", "post-start", "pre-stop", "post-stop"];
+
 /// Both, one of a kind.
 pub(crate) const GUESTS: [Guest; 2] =
     [Guest { vmid: VM, command: "qm" }, Guest { vmid: CONTAINER, command: "pct" }];
@@ -126,14 +129,8 @@ impl Guest {
             let is_this = |known: &Recorded| {
                 known.run == call.run && known.phase == call.phase && known.script == call.script
             };
-            // The power has gone since: what was not brought to disk in time is lost, which a phase that is neither repeated
-            // nor made up for may be.
-            let may_be_lost =
-                call.boot < machine.boot() && ["post-start", "pre-stop"].contains(&call.phase.as_str());
-            let Some(at) = open.iter().position(is_this) else {
-                assert!(may_be_lost, "{call:?} is not on record\n{}", machine.diagnosis());
-                continue;
-            };
+            let at = open.iter().position(is_this);
+            let at = at.unwrap_or_else(|| panic!("{call:?} is not on record\n{}", machine.diagnosis()));
             let outcome = open.remove(at).outcome;
             let right = match outcome.as_str() {
                 "ok" => call.ended,
@@ -155,17 +152,17 @@ impl Guest {
         let ids: BTreeSet<&str> = calls.iter().map(|call| call.run.as_str()).collect();
         for id in ids {
             let of_run = || calls.iter().filter(|call| call.run == id);
-            let count = |phase: &str| of_run().filter(|call| call.phase == phase).count();
-            let once =
-                ["pre-start", "post-start", "pre-stop", "post-stop"].iter().all(|phase| count(phase) <= 1);
+            let place = |call: &Call| PHASES.iter().position(|phase| *phase == call.phase);
+            let in_order_and_once = of_run().map(place).is_sorted_by(|one, next| one < next);
             let runs_on = machine.run(&format!("grep -q {id} {}", self.ledger()), LIMIT).code == 0;
             // One that the power kept from its first word is on record, and as unknown.
             let history = format!(
                 "grep -q '\"hook-begin\",\"phase\":\"post-stop\"' /var/lib/hookvisor/history/*/{id}.jsonl"
             );
-            let begun = count("post-stop") == 1 || machine.run(&history, LIMIT).code == 0;
+            let begun =
+                of_run().any(|call| call.phase == "post-stop") || machine.run(&history, LIMIT).code == 0;
             assert!(
-                once && (begun || runs_on),
+                in_order_and_once && (begun || runs_on),
                 "{id}: {:#?}\n{}",
                 of_run().collect::<Vec<_>>(),
                 machine.diagnosis()

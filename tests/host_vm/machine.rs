@@ -2,7 +2,8 @@
 
 use crate::agent::{Agent, Ended, LIMIT};
 use crate::disk::{self, Cache};
-use crate::{calls, prepared};
+use crate::scratch::Folder;
+use crate::{calls, count, prepared};
 use e2e::qmp::Monitor;
 use serde_json::json;
 use std::fs::{self, File};
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// A machine that runs.
 pub(crate) struct Machine {
@@ -25,7 +25,7 @@ pub(crate) struct Machine {
 
 /// Where a machine that is up keeps its things.
 struct Files {
-    folder: Arc<TempDir>,
+    folder: Arc<Folder>,
     name: String,
     /// The disk that lies below the present one.
     base: PathBuf,
@@ -37,11 +37,11 @@ impl Files {
     }
 }
 
-/// What a machine is started from.
-pub(crate) enum From<'a> {
-    /// Its disk alone.
-    Disk,
-    /// What its memory held, in a file.
+/// How a machine comes up.
+enum From<'a> {
+    /// It is switched on, and stops as it reads from its disk.
+    Off,
+    /// It goes on with what its memory held, in a file.
     Memory(&'a Path),
 }
 
@@ -55,24 +55,33 @@ pub(crate) struct Wreck {
 impl Machine {
     /// A machine with its guests, which are stopped.
     pub(crate) fn ready() -> Self {
-        let prepared = prepared::get();
-        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder can be made"));
-        let files = Files { folder, name: "1".to_owned(), base: prepared.disk() };
-        Self::start(files, 1, Vec::new(), &From::Memory(&prepared.memory()))
+        let prepared = &*prepared::READY;
+        let files = Files { folder: Arc::new(Folder::new()), name: "1".to_owned(), base: prepared.disk() };
+        Self::start(files, 1, Vec::new(), &prepared.memory())
     }
 
-    /// A machine on a disk, which is not changed.
+    /// A machine that boots from a disk, which is not changed.
     pub(crate) fn fresh(base: PathBuf) -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder can be made"));
-        Self::start(Files { folder, name: "1".to_owned(), base }, 1, Vec::new(), &From::Disk)
+        let files = Files { folder: Arc::new(Folder::new()), name: "1".to_owned(), base };
+        Self::start(files, 1, Vec::new(), &prepared::SWITCHED_ON.memory())
     }
 
-    fn start(files: Files, boot: usize, mut notes: Vec<PathBuf>, from: &From<'_>) -> Self {
-        let format = if files.base.extension().is_some_and(|end| end == "raw") { "raw" } else { "qcow2" };
-        disk::overlay(&files.base, format, &files.at("qcow2"));
-        File::create(files.at("log")).expect("a file can be made");
+    /// Switches a machine on and keeps what its memory holds when it reads from its disk for the first time, and so the same
+    /// whatever is on that.
+    pub(crate) fn switch_on(base: PathBuf, memory: &Path) {
+        let files = Files { folder: Arc::new(Folder::new()), name: "0".to_owned(), base };
+        let mut qemu = spawn(&files, &From::Off);
+        let reads = wait_for(&files, &mut qemu, "io-error");
+        let kept = reads.map(|mut monitor| keep(&mut monitor, memory));
+        end(&mut qemu);
+        kept.unwrap_or_else(|error| {
+            panic!("the machine reads no disk: {error}\n{}", tail(&files.at("console")))
+        });
+    }
+
+    fn start(files: Files, boot: usize, mut notes: Vec<PathBuf>, memory: &Path) -> Self {
+        let mut qemu = spawn(&files, &From::Memory(memory));
         notes.push(files.at("notes"));
-        let mut qemu = qemu(&files, from).spawn().expect("QEMU can be started");
         let came_up = go_on(&files, &mut qemu).and_then(|()| Agent::connect(&files.at("agent")));
         match came_up {
             Ok(agent) => Self { files, qemu, agent, boot, notes },
@@ -125,7 +134,7 @@ impl Machine {
         self.boot
     }
 
-    /// The calls that the hook told of, which no loss of power takes away: it says them on a serial port.
+    /// The calls that the hook told of, which no loss of power takes away: it says them on a port.
     pub(crate) fn calls(&self) -> Vec<calls::Call> {
         let texts = self.notes.iter().map(|path| fs::read_to_string(path).unwrap_or_default());
         calls::read(&texts.collect::<Vec<_>>())
@@ -134,6 +143,7 @@ impl Machine {
     /// Pulls the power.
     pub(crate) fn pull(mut self) -> Wreck {
         end(&mut self.qemu);
+        count::pulled();
         let folder = Arc::clone(&self.files.folder);
         let files = Files { folder, name: self.files.name.clone(), base: self.files.base.clone() };
         Wreck { files, boot: self.boot, notes: self.notes.clone() }
@@ -143,16 +153,7 @@ impl Machine {
     pub(crate) fn freeze(mut self, memory: &Path, disk: &Path) {
         let mut monitor = Monitor::connect(&self.files.at("monitor"));
         monitor.ask("stop", &json!({}));
-        monitor.ask("migrate-set-parameters", &json!({"max-bandwidth": 1_u64 << 40}));
-        monitor.ask("migrate", &json!({"uri": format!("exec:cat >'{}'", memory.display())}));
-        loop {
-            let answer = monitor.ask("query-migrate", &json!({})).expect("QEMU answers");
-            match answer["return"]["status"].as_str() {
-                Some("completed") => break,
-                Some("failed" | "cancelled") => panic!("the machine's memory cannot be written: {answer}"),
-                _ => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        keep(&mut monitor, memory);
         monitor.ask("quit", &json!({}));
         let _ = self.qemu.wait();
         fs::copy(self.files.at("qcow2"), disk).expect("a disk can be copied");
@@ -175,6 +176,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         end(&mut self.qemu);
+        count::calls(self.calls().iter().filter(|call| call.boot == self.boot));
     }
 }
 
@@ -187,7 +189,9 @@ impl Wreck {
         if !base.exists() {
             disk::after(&self.files.base, &self.files.at("log"), cache, &base);
         }
-        Machine::start(Files { folder, name, base }, self.boot + 1, self.notes.clone(), &From::Disk)
+        count::came_up(cache);
+        let memory = prepared::SWITCHED_ON.memory();
+        Machine::start(Files { folder, name, base }, self.boot + 1, self.notes.clone(), &memory)
     }
 }
 
@@ -198,35 +202,43 @@ fn end(qemu: &mut Child) {
 }
 
 fn qemu(files: &Files, from: &From<'_>) -> Command {
-    let image = prepared::folder().expect("a test of a host needs its disk");
     let words = File::create(files.at("qemu")).expect("a file can be made");
-    let mut command = Command::new("qemu-system-x86_64");
+    // QEMU goes where this program goes.
+    let mut command = Command::new("setpriv");
     command
-        .args(["-machine", "q35,accel=tcg", "-cpu", "qemu64", "-smp", "2", "-m", "768"])
+        .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
+        .args(["-machine", "q35,accel=tcg", "-cpu", "qemu64,+rdrand", "-smp", "2", "-m", "768"])
         .args(["-nodefaults", "-display", "none", "-no-reboot", "-kernel"])
-        .arg(image.join("vmlinuz"))
+        .arg(prepared::made("vmlinuz"))
         .arg("-initrd")
-        .arg(image.join("initrd"))
+        .arg(prepared::made("initrd"))
         .args(["-append", "root=/dev/vda rw console=ttyS0 quiet no_timer_check mitigations=off apparmor=0 selinux=0 panic=-1"])
         .arg("-blockdev")
-        .arg(format!(
-            "driver=blklogwrites,node-name=disk,file.driver=qcow2,file.file.driver=file,file.file.filename={},\
-             log.driver=file,log.filename={}",
-            files.at("qcow2").display(),
-            files.at("log").display()
-        ))
-        .args(["-device", "virtio-blk-pci,drive=disk", "-blockdev"])
+        .arg(match from {
+            From::Off => format!(
+                "driver=blkdebug,node-name=disk,image.driver=qcow2,image.file.driver=file,image.file.filename={},\
+                 inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.errno=5",
+                files.at("qcow2").display()
+            ),
+            From::Memory(_) => format!(
+                "driver=blklogwrites,node-name=disk,file.driver=qcow2,file.file.driver=file,file.file.filename={},\
+                 log.driver=file,log.filename={}",
+                files.at("qcow2").display(),
+                files.at("log").display()
+            ),
+        })
+        .args(["-device", "virtio-blk-pci,drive=disk,rerror=stop", "-blockdev"])
         .arg(format!(
             "driver=raw,node-name=payload,read-only=on,file.driver=file,file.filename={},file.read-only=on,file.locking=off",
-            image.join("payload.raw").display()
+            prepared::made("payload.raw").display()
         ))
         .args(["-device", "virtio-blk-pci,drive=payload"])
         .arg("-serial")
         .arg(format!("file:{}", files.at("console").display()))
-        .arg("-serial")
-        .arg(format!("file:{}", files.at("notes").display()))
         .args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent", "-chardev"])
         .arg(format!("socket,id=agent,path={},server=on,wait=off", files.at("agent").display()))
+        .args(["-device", "virtserialport,chardev=notes,name=notes", "-chardev"])
+        .arg(format!("file,id=notes,path={}", files.at("notes").display()))
         .args(["-device", "virtio-rng-pci", "-qmp"])
         .arg(format!("unix:{},server=on,wait=off", files.at("monitor").display()))
         .stdin(Stdio::null())
@@ -238,23 +250,69 @@ fn qemu(files: &Files, from: &From<'_>) -> Command {
     command
 }
 
-/// Waits for QEMU's monitor, and lets a machine that was frozen go on.
+fn spawn(files: &Files, from: &From<'_>) -> Child {
+    let format = if files.base.extension().is_some_and(|end| end == "raw") { "raw" } else { "qcow2" };
+    disk::overlay(&files.base, format, &files.at("qcow2"));
+    File::create(files.at("log")).expect("a file can be made");
+    qemu(files, from).spawn().expect("QEMU can be started")
+}
+
+/// Waits until a machine is frozen as it was left, and lets it go on.
 fn go_on(files: &Files, qemu: &mut Child) -> Result<(), String> {
-    let began = Instant::now();
-    while !files.at("monitor").exists() || !files.at("agent").exists() {
-        if qemu.try_wait().is_ok_and(|status| status.is_some()) || began.elapsed() > LIMIT {
-            return Err(fs::read_to_string(files.at("qemu")).unwrap_or_default());
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let mut monitor = Monitor::connect(&files.at("monitor"));
-    let mut status =
-        || monitor.ask("query-status", &json!({})).unwrap_or_default()["return"]["status"].clone();
-    while status() == "inmigrate" {
+    let mut monitor = monitor(files, qemu)?;
+    while status(&mut monitor)? == "inmigrate" {
         std::thread::sleep(Duration::from_millis(10));
     }
     monitor.ask("cont", &json!({}));
     Ok(())
+}
+
+/// Waits for a state of QEMU.
+fn wait_for(files: &Files, qemu: &mut Child, state: &str) -> Result<Monitor, String> {
+    let began = Instant::now();
+    let mut monitor = monitor(files, qemu)?;
+    while status(&mut monitor)? != state {
+        if began.elapsed() > LIMIT {
+            return Err(format!("it does not come to '{state}'"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(monitor)
+}
+
+fn status(monitor: &mut Monitor) -> Result<String, String> {
+    let answer = monitor.ask("query-status", &json!({})).ok_or("QEMU does not answer")?;
+    Ok(answer["return"]["status"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Waits for QEMU's monitor.
+fn monitor(files: &Files, qemu: &mut Child) -> Result<Monitor, String> {
+    let began = Instant::now();
+    loop {
+        // The socket is there before QEMU listens.
+        match Monitor::try_connect(&files.at("monitor")) {
+            Ok(monitor) => return Ok(monitor),
+            Err(error) if began.elapsed() > LIMIT => return Err(error.to_string()),
+            Err(_) if qemu.try_wait().is_ok_and(|status| status.is_some()) => {
+                return Err(fs::read_to_string(files.at("qemu")).unwrap_or_default());
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// Writes what the memory of a machine that is stopped holds.
+fn keep(monitor: &mut Monitor, memory: &Path) {
+    monitor.ask("migrate-set-parameters", &json!({"max-bandwidth": 1_u64 << 40}));
+    monitor.ask("migrate", &json!({"uri": format!("exec:cat >'{}'", memory.display())}));
+    loop {
+        let answer = monitor.ask("query-migrate", &json!({})).expect("QEMU answers");
+        match answer["return"]["status"].as_str() {
+            Some("completed") => break,
+            Some("failed" | "cancelled") => panic!("the machine's memory cannot be written: {answer}"),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
 }
 
 fn tail(path: &Path) -> String {

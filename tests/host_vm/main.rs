@@ -6,18 +6,23 @@
 
 mod agent;
 mod calls;
+mod count;
 mod disk;
 mod guest;
 mod machine;
 mod points;
 mod prepared;
 mod recovery;
+mod scratch;
 mod suites;
 mod torn;
 
 fn main() -> std::process::ExitCode {
-    let tests = [torn::tests(), points::tests(), recovery::tests(), suites::tests()];
+    // The longest first.
+    let tests = [recovery::tests(), suites::tests(), torn::tests(), points::tests()];
+    scratch::enter();
     let code = e2e::suite::main("host_vm", tests.concat());
-    prepared::remove();
+    scratch::leave();
+    count::print();
     code
 }

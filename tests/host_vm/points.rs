@@ -38,6 +38,9 @@ pub(crate) fn between_pre_start_and_launch() {
                 guest.ask(machine, "start");
                 guest.wait_call(machine, "pre-start", true);
                 guest.wait_ledger(machine, "\"event\":\"phase-end\"");
+                // It waits for the lock for so long only.
+                let keeper = guest.process(machine, "keeper");
+                machine.sh(&format!("kill -STOP {keeper}"));
             }
         },
         both_lived("pre-start | post-stop:host-crash"),

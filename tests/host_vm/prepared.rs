@@ -1,17 +1,16 @@
-//! A machine with its guests, brought up once for all tests and kept as a disk and what its memory held: a test has it in
-//! a second instead of after a boot.
+//! Machines that are brought up once for all tests, and kept as what their memory held: a test has one in a second.
 
 use crate::calls::{HOOK, OWN};
 use crate::guest::{CONTAINER, VM};
 use crate::machine::Machine;
+use crate::scratch::Folder;
 use e2e::{Behaviour, tiny_vm};
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
-use tempfile::TempDir;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-/// The machine, frozen.
+/// A machine, frozen.
 pub(crate) struct Prepared {
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Prepared {
@@ -31,30 +30,24 @@ pub(crate) fn folder() -> Option<PathBuf> {
     std::env::var_os("E2E_HOST_VM").map(PathBuf::from).filter(|folder| folder.join("payload.raw").is_file())
 }
 
-/// The disk of a Debian on which nothing has run yet.
-pub(crate) fn image() -> PathBuf {
-    folder().expect("a test of a host needs its disk").join("disk.raw")
+/// One of the files that it put there, as named from where the tests work.
+pub(crate) fn made(name: &str) -> PathBuf {
+    Path::new("..").join(name)
 }
 
-static PREPARED: OnceLock<&'static Prepared> = OnceLock::new();
+/// A machine that is about to read from its disk, whatever that holds: it boots from there in half the time.
+pub(crate) static SWITCHED_ON: LazyLock<Prepared> = LazyLock::new(|| {
+    let prepared = Prepared { folder: Folder::new() };
+    Machine::switch_on(made("disk.raw"), &prepared.memory());
+    prepared
+});
 
-/// The machine, made at first use.
-pub(crate) fn get() -> &'static Prepared {
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    PREPARED.get_or_init(|| Box::leak(Box::new(prepare())))
-}
-
-/// Takes it away again.
-pub(crate) fn remove() {
-    if let Some(prepared) = PREPARED.get() {
-        let _ = std::fs::remove_dir_all(prepared.folder.path());
-    }
-}
+/// The machine with its guests. Both are made at first use; where that fails every test does.
+pub(crate) static READY: LazyLock<Prepared> = LazyLock::new(prepare);
 
 fn prepare() -> Prepared {
-    let prepared = Prepared { folder: tempfile::tempdir().expect("a temporary folder can be made") };
-    let mut machine = Machine::fresh(image());
+    let prepared = Prepared { folder: Folder::new() };
+    let mut machine = Machine::fresh(made("disk.raw"));
     machine.sh("hookvisor init --node pve1");
     machine.write(&format!("/var/lib/vz/snippets/{OWN}"), HOOK.as_bytes());
     machine.sh(&format!("chmod 755 /var/lib/vz/snippets/{OWN}; mkdir -p /etc/orders /run/orders"));

@@ -16,12 +16,24 @@ pub(crate) fn what_was_flushed_is_there_and_the_rest_is_gone() {
     let mut machine = Machine::ready();
     // A folder's entries are flushed with the folder.
     machine.sh("cd /root; echo flushed >flushed; sync flushed .; echo forgotten >forgotten");
+    let mut boots = vec![machine.sh(BOOT)];
     let wreck = machine.pull();
     let mut machine = wreck.boot(Cache::Lost);
     assert_eq!(machine.sh("cd /root; cat flushed; [ ! -s forgotten ]"), "flushed\n");
+    boots.push(machine.sh(BOOT));
     drop(machine);
-    assert_eq!(wreck.boot(Cache::Kept).sh("cat /root/flushed"), "flushed\n");
+    let mut machine = wreck.boot(Cache::Kept);
+    assert_eq!(machine.sh("cat /root/flushed"), "flushed\n");
+    boots.push(machine.sh(BOOT));
+    let [ids, times]: [Vec<&str>; 2] = [0, 1]
+        .map(|at| boots.iter().map(|boot| boot.split_whitespace().nth(at).expect("two words")).collect());
+    // Although the machines were switched on once.
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+    assert!(times.is_sorted(), "{times:?}");
 }
+
+/// Says which boot this is, and the time.
+const BOOT: &str = "echo $(cat /proc/sys/kernel/random/boot_id) $(date +%s)";
 
 /// The power goes while both guests run, and their ledgers have this done to them.
 fn torn(lines: &'static str) {

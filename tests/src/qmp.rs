@@ -22,13 +22,25 @@ impl Monitor {
     #[track_caller]
     #[must_use]
     pub fn connect(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).expect("the monitor can be reached");
-        stream.set_read_timeout(Some(crate::wait::DEADLINE)).expect("a limit can be set");
+        Self::try_connect(socket).expect("the monitor can be reached")
+    }
+
+    /// Connects as [`Monitor::connect`] does.
+    ///
+    /// # Errors
+    /// If the monitor cannot be reached, or not yet.
+    ///
+    /// # Panics
+    /// If it is no monitor.
+    #[track_caller]
+    pub fn try_connect(socket: &Path) -> std::io::Result<Self> {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(crate::wait::DEADLINE))?;
         let mut monitor = Self { reader: BufReader::new(stream), events: VecDeque::new() };
         let greeting = monitor.line();
         assert!(greeting.as_ref().is_some_and(|line| line.get("QMP").is_some()), "no greeting: {greeting:?}");
         monitor.ask("qmp_capabilities", &json!({}));
-        monitor
+        Ok(monitor)
     }
 
     /// Gives one command and returns its answer; none if the machine ended instead.

@@ -1,37 +1,74 @@
 //! A Debian machine for the tests that pull a host's power: its disk, made once, and what is tested on it.
 
-use crate::packages;
 use crate::run::{capture, cargo, command, files, root, show, target};
+use crate::{linux, packages};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What the disk is made of: a list of packages, and files that are laid over them.
 const RECIPE: &str = "tests/host_vm/image";
-/// The programs of these packages' tests are put on the machine, too.
-const TESTED: [&str; 3] = ["e2e", "lxc", "qemu"];
+/// The tests that pull the power.
+const SUITE: &str = "host_vm";
+/// The programs of these tests are put on the machine, too.
+const TESTED: [&str; 2] = ["lifecycle", "real"];
 
-/// Makes the machine's disks, and returns the folder in which `host_vm` finds them: `disk.raw`, `vmlinuz` and `initrd` are
-/// made anew when what they are made of has changed, `payload.raw` each time.
-pub(crate) fn prepare() -> Result<PathBuf, String> {
+/// What is there for the tests, as long as this lives: nobody else makes it anew meanwhile.
+pub(crate) struct HostVm {
+    folder: PathBuf,
+    suite: PathBuf,
+    _alone: File,
+}
+
+/// Builds what is tested and makes the machine's disks: `disk.raw`, `vmlinuz` and `initrd` anew when what they are made of
+/// has changed, `payload.raw` each time.
+pub(crate) fn prepare() -> Result<HostVm, String> {
+    if !packages::is_root() || !packages::is_debian() {
+        return Err(
+            "the machine is a Debian made of this host's packages: run this as root on Debian".to_owned()
+        );
+    }
+    packages::install()?;
     packages::install_for_host_vm()?;
-    let goal = target().join("host-vm");
+    linux::fetch()?;
+    let mut tests = build()?;
+    let suite = tests.remove(SUITE).ok_or_else(|| format!("cargo built no {SUITE}"))?;
+    let alone = lock()?;
+    let folder = target().join("host-vm");
+    disks(&folder)?;
+    payload(&folder, &tests)?;
+    Ok(HostVm { folder, suite, _alone: alone })
+}
+
+/// Two runs at the same time would be in each other's way.
+fn lock() -> Result<File, String> {
+    let path = target().join("host-vm.lock");
+    let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+    file.try_lock().map_err(|_| format!("{} is locked: another run goes on", path.display()))?;
+    Ok(file)
+}
+
+fn disks(goal: &Path) -> Result<(), String> {
+    let sources = sources()?;
     let key = key()?;
     if fs::read_to_string(goal.join("key")).is_ok_and(|made| made == key) {
-        return payload(&goal).map(|()| goal);
+        return Ok(());
     }
-    // Beside the goal, so that it can be renamed into its place when it is whole.
-    let work = target().join(format!("host-vm.{}", std::process::id()));
-    let made = fs::create_dir_all(&work).map_err(|error| failed(&work, &error)).and_then(|()| {
-        image(&work)?;
-        fs::write(work.join("key"), &key).map_err(|error| failed(&work, &error))?;
-        let _ = fs::remove_dir_all(&goal);
-        fs::rename(&work, &goal).map_err(|error| failed(&goal, &error))
-    });
+    // Beside the goal, so that it can be renamed into its place when it is whole. A run that was cut short leaves it.
+    let work = goal.with_extension("new");
     let _ = fs::remove_dir_all(&work);
-    made.and_then(|()| payload(&goal)).map(|()| goal)
+    fs::create_dir_all(&work).map_err(|error| failed(&work, &error))?;
+    let made = image(&work, &sources)
+        .and_then(|()| fs::write(work.join("key"), &key).map_err(|error| failed(&work, &error)))
+        .and_then(|()| {
+            let _ = fs::remove_dir_all(goal);
+            fs::rename(&work, goal).map_err(|error| failed(goal, &error))
+        });
+    let _ = fs::remove_dir_all(&work);
+    made
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> String {
@@ -59,14 +96,27 @@ fn packages_of_recipe() -> Result<String, String> {
     fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
+/// Where apt has Debian's packages from, each as a line of `sources.list`.
+fn sources() -> Result<String, String> {
+    let format = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)";
+    let list = || {
+        let wanted = ["indextargets", "--format", format, "Created-By: Packages", "Origin: Debian"];
+        capture(&mut command("apt-get", &wanted))
+    };
+    let mut found = list()?;
+    if found.is_empty() {
+        // What has never been fetched has no known origin.
+        show(&mut command("apt-get", &["update", "-qq"]))?;
+        found = list()?;
+    }
+    if found.is_empty() { Err("apt knows no source of Debian's packages".to_owned()) } else { Ok(found) }
+}
+
 /// Installs a Debian of this machine's own release and sources into a folder and makes a disk of it.
-fn image(work: &Path) -> Result<(), String> {
+fn image(work: &Path, sources: &str) -> Result<(), String> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let suite = suite.ok_or("/etc/os-release names no release")?;
-    let format = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)";
-    let wanted = ["indextargets", "--format", format, "Created-By: Packages", "Origin: Debian"];
-    let sources = capture(&mut command("apt-get", &wanted))?;
     let tree = work.join("tree");
     let laid = root().join(RECIPE).join("root").display().to_string();
     let mut install = command("mmdebstrap", &["--variant=minbase", "--format=directory", "--quiet"]);
@@ -79,6 +129,8 @@ fn image(work: &Path) -> Result<(), String> {
         .arg(format!("--customize-hook=cp -r '{laid}/.' \"$1\""))
         .arg("--customize-hook=mkdir \"$1/payload\"; ln -s host-vm.target \"$1/etc/systemd/system/default.target\"")
         .arg("--customize-hook=for name in hookvisor qm pct pvesh pvesm; do ln -s /payload/bin/hookvisor \"$1/usr/bin/$name\"; done")
+        // They look for what this machine does not have, each time that it comes up.
+        .arg("--customize-hook=cd \"$1\"; mkdir -p etc/systemd/system-generators; cd usr/lib/systemd/system-generators; for name in *; do ln -s /dev/null \"$1/etc/systemd/system-generators/$name\"; done")
         .arg("--customize-hook=echo 0123456789abcdef0123456789abcdef >\"$1/etc/machine-id\"; mkdir -p \"$1/var/log/journal\"")
         .args([suite, &tree.to_string_lossy()])
         .args(sources.lines());
@@ -103,7 +155,7 @@ fn disk(tree: &Path, disk: &Path, size: &str) -> Result<(), String> {
 }
 
 /// Puts what is tested on a disk: the program, the programs of the tests, and the repository's files.
-fn payload(goal: &Path) -> Result<(), String> {
+fn payload(goal: &Path, tests: &BTreeMap<String, PathBuf>) -> Result<(), String> {
     let tree = goal.join("payload");
     let _ = fs::remove_dir_all(&tree);
     let place = |from: &Path, to: &Path| {
@@ -114,8 +166,9 @@ fn payload(goal: &Path) -> Result<(), String> {
         place(&root().join(&file), &tree.join("tree").join(&file))?;
     }
     place(&target().join("debug/hookvisor"), &tree.join("bin/hookvisor"))?;
-    for (name, path) in tests()? {
-        place(&path, &tree.join("tests").join(name))?;
+    for name in TESTED {
+        let path = tests.get(name).ok_or_else(|| format!("cargo built no {name}"))?;
+        place(path, &tree.join("tests").join(name))?;
     }
     let linux = target().join("linux");
     for file in fs::read_dir(&linux).into_iter().flatten().flatten() {
@@ -131,11 +184,10 @@ fn payload(goal: &Path) -> Result<(), String> {
     fs::remove_dir_all(&tree).map_err(|error| format!("cannot remove {}: {error}", tree.display()))
 }
 
-/// The programs of the end to end tests, and of those that want the real QEMU and LXC, by name.
-fn tests() -> Result<BTreeMap<String, PathBuf>, String> {
-    let mut args = vec!["test", "--no-run", "--locked", "--quiet", "--message-format=json"];
-    args.extend(TESTED.iter().flat_map(|package| ["-p", package]));
-    let messages = capture(&mut cargo(&args))?;
+/// Builds everything, and returns the programs of the integration tests by name.
+fn build() -> Result<BTreeMap<String, PathBuf>, String> {
+    let format = "--message-format=json-render-diagnostics";
+    let messages = capture(&mut cargo(&["build", "--locked", "--workspace", "--all-targets", format]))?;
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let program = |message: Value| {
         let target = &message["target"];
@@ -146,12 +198,11 @@ fn tests() -> Result<BTreeMap<String, PathBuf>, String> {
     Ok(messages.filter_map(program).collect())
 }
 
-/// The end to end tests on that machine.
-pub(crate) fn suite(folder: &Path, filter: Option<&str>) -> std::process::Command {
-    let mut args =
-        vec!["test", "--quiet", "--locked", "-p", "e2e", "--test", "host_vm", "--", "--test-threads=2"];
-    args.extend(filter);
-    let mut command = cargo(&args);
-    command.env("E2E_HOST_VM", folder);
-    command
+impl HostVm {
+    /// The end to end tests on that machine, which end when this process does.
+    pub(crate) fn suite(&self, filter: Option<&str>) -> Command {
+        let mut command = command("setpriv", &["--pdeathsig", "TERM"]);
+        command.arg(&self.suite).arg("--test-threads=3").args(filter).env("E2E_HOST_VM", &self.folder);
+        command
+    }
 }

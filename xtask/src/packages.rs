@@ -34,6 +34,7 @@ const HOST_VM: &[Need] = &[
     Need { program: "mmdebstrap", packages: &["mmdebstrap"] },
     Need { program: "mke2fs", packages: &["e2fsprogs"] },
     Need { program: "strip", packages: &["binutils"] },
+    Need { program: "setpriv", packages: &["util-linux"] },
 ];
 
 /// Installs what is missing to make a machine whose power can be pulled.

@@ -138,13 +138,10 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
 pub(crate) fn run_host_vm(filter: Option<&str>) -> Result<(), String> {
     let began = Instant::now();
     let mut tally = Tally::default();
-    packages::install()?;
-    linux::fetch()?;
-    show(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]))?;
-    let folder = host_vm::prepare()?;
+    let host_vm = host_vm::prepare()?;
     let results = target().join("e2e-results.jsonl");
     let _ = fs::remove_file(&results);
-    suite(&mut tally, "host_vm", &mut host_vm::suite(&folder, filter), &results, HOST_VM_LIMIT);
+    suite(&mut tally, "host_vm", &mut host_vm.suite(filter), &results, HOST_VM_LIMIT);
     for (name, reason) in &tally.skipped {
         eprintln!("skipped {name}: {reason}");
     }
