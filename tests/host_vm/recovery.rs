@@ -77,7 +77,7 @@ pub(crate) fn guests_start_by_themselves_after_post_stop() {
 pub(crate) fn every_script_that_had_pre_start_has_post_stop() {
     pulled(
         |machine| {
-            drop_in(machine, "10-outer", "");
+            drop_in(machine, "10-outer", "# It has nothing to say.");
             GUESTS.iter().for_each(|guest| guest.ask_up_to(machine, "start", "pre-start"));
         },
         |machine| {
@@ -103,8 +103,8 @@ pub(crate) fn a_script_that_wants_no_pre_start_has_post_stop() {
 /// The hook once more, for all guests, with a line of settings.
 fn drop_in(machine: &mut Machine, name: &str, settings: &str) {
     machine.sh(&format!(
-        "mkdir -p /etc/hookvisor/hooks.d; cd /etc/hookvisor/hooks.d
-         sed '1a {settings}' /var/lib/vz/snippets/recorder >{name}; chmod 755 {name}; sync"
+        "mkdir -p /etc/hookvisor/hooks.d && cd /etc/hookvisor/hooks.d &&
+         sed '1a {settings}' /var/lib/vz/snippets/recorder >{name} && chmod 755 {name} && sync"
     ));
 }
 

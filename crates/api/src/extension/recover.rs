@@ -7,6 +7,8 @@ use ::config::schema::Property;
 use keeper::client;
 use model::Vmid;
 use serde_json::{Value, json};
+use std::panic::resume_unwind;
+use std::thread;
 
 static PARAMETERS: &[Property] = &[VMID.optional()];
 
@@ -31,10 +33,17 @@ fn recover(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         source,
     })?;
     let only: Option<Vmid> = params.text("vmid").and_then(|text| text.parse().ok());
+    let wanted = recorded.into_iter().filter(|vmid| only.is_none_or(|only| only == *vmid));
+    // Beside each other: a hookscript that hangs must not keep the others from it.
+    let recovered: Vec<_> = thread::scope(|scope| {
+        let begun: Vec<_> =
+            wanted.map(|vmid| (vmid, scope.spawn(move || client::recover(layout, vmid)))).collect();
+        begun.into_iter().map(|(vmid, thread)| (vmid, thread.join())).collect()
+    });
     let mut rows = Vec::new();
     let mut failed = None;
-    for vmid in recorded.into_iter().filter(|vmid| only.is_none_or(|only| only == *vmid)) {
-        match client::recover(layout, vmid) {
+    for (vmid, result) in recovered {
+        match result.unwrap_or_else(|panic| resume_unwind(panic)) {
             Ok(None) => {}
             Ok(Some(state)) => {
                 let status = if state.running.is_some() { "running" } else { "stopped" };
