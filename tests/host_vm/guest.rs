@@ -62,13 +62,14 @@ impl Guest {
         self.wait_call(machine, phase, false);
     }
 
-    /// Waits until the hook has said that it was called for a phase, or that it has ended, since the machine came up.
+    /// Waits until the guest's own hook has said that it was called for a phase, or that it has ended, since the machine came up.
     #[track_caller]
     pub(crate) fn wait_call(self, machine: &mut Machine, phase: &str, ended: bool) {
         let boot = machine.boot();
         machine.until(&format!("{phase} of {}", self.vmid), |machine| {
             let calls = self.calls(machine);
-            let found = |call: &Call| call.boot == boot && call.phase == phase && (call.ended || !ended);
+            let of_own = |call: &Call| call.boot == boot && call.phase == phase && call.script == OWN;
+            let found = |call: &Call| of_own(call) && (call.ended || !ended);
             calls.iter().any(found).then_some(())
         });
     }

@@ -23,7 +23,8 @@ fn real_containers() {
     // Where all of systemd is, their devices are there from the start.
     machine.sh("modprobe -a loop fuse tun");
     machine.sh(&format!("mkdir -p {here} && mount --bind /payload/tree $(realpath {here})"));
-    let ended = machine.run("cd / && /payload/tests/real --test-threads=1 start 2>&1", Duration::from_secs(1200));
+    let ended =
+        machine.run("cd / && /payload/tests/real --test-threads=1 start 2>&1", Duration::from_secs(1200));
     let passed = |name: &String| ended.text.lines().any(|line| is_result(line, name, "ok"));
     let missing: Vec<String> = skipped_elsewhere().into_iter().filter(|name| !passed(name)).collect();
     assert!(ended.code == 0 && missing.is_empty(), "not passed: {missing:?}\n{}", ended.text);
