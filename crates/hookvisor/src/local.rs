@@ -92,4 +92,5 @@ pub(crate) const COMPLETION: Command = Command::local(
         Ok(Value::from(script.unwrap_or_default()))
     },
 )
+.anybody()
 .print(|answer| (programs::plain(answer.value), 0));

@@ -13,6 +13,7 @@ mod reference;
 mod run;
 mod serve;
 mod table;
+mod workshop;
 
 use model::Layout;
 use std::path::{Path, PathBuf};

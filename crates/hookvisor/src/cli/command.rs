@@ -36,6 +36,8 @@ pub(crate) struct Command {
     pub(crate) formats: bool,
     /// Whether lists and help leave it out.
     pub(crate) hidden: bool,
+    /// Whether it touches no root, so that anybody may call it.
+    pub(crate) anybody: bool,
     /// Changes values that a person writes another way than the API takes them.
     pub(crate) fix: Option<Fix>,
     /// Gives the answer in parts that do not end, when `--follow` is given.
@@ -97,6 +99,7 @@ impl Command {
             rest: None,
             formats: false,
             hidden: false,
+            anybody: false,
             fix: None,
             stream: None,
             print: |_| (String::new(), 0),
@@ -120,6 +123,7 @@ impl Command {
             rest: None,
             formats: false,
             hidden: false,
+            anybody: false,
             fix: None,
             stream: None,
             print: |_| (String::new(), 0),
@@ -150,6 +154,11 @@ impl Command {
     /// Answers in all formats.
     pub(crate) const fn formats(self) -> Self {
         Self { formats: true, ..self }
+    }
+
+    /// May be called by anybody.
+    pub(crate) const fn anybody(self) -> Self {
+        Self { anybody: true, ..self }
     }
 
     /// Changes options before the call.

@@ -53,7 +53,10 @@ fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Looku
         let value = index.checked_sub(1).and_then(|before| value_of(command, &words[before])).is_some();
         !word.starts_with('-') && !value
     });
-    let argument = command.arguments.get(place.count()).and_then(|name| command.property(name));
+    // Files are the shell's to complete.
+    let further = command.rest.filter(|rest| *rest != "extra-args");
+    let name = command.arguments.get(place.count()).copied().or(further);
+    let argument = name.and_then(|name| command.property(name));
     argument.map_or_else(|| option_names(command.options()), |property| values(property, program, host))
 }
 
@@ -138,6 +141,9 @@ mod tests {
             ("qm help sta|", "start status"),
             ("hookvisor hooks history 100 --output-format js|", "json json-pretty"),
             ("hookvisor completion z|", "zsh"),
+            ("hookvisor hooks check |", ""),
+            ("hookvisor hooks check a.sh --out|", "--output-format"),
+            ("hookvisor hooks new --language p|", "perl python"),
             ("qm nope |", ""),
         ] {
             let words: Vec<String> = line.trim_end_matches('|').split(' ').map(str::to_owned).collect();

@@ -11,8 +11,8 @@ pub(crate) fn usage(program: &Program, command: &Command) -> String {
         let optional = command.property(name).is_some_and(|property| property.optional);
         let _ = if optional { write!(line, " [<{name}>]") } else { write!(line, " <{name}>") };
     }
-    if command.rest.is_some() {
-        line.push_str(" [<extra-args>]");
+    if let Some(rest) = command.rest {
+        let _ = write!(line, " {}", rest_text(rest));
     }
     for property in command.options().filter(|property| !property.optional) {
         let _ = write!(line, " --{} {}", property.name, type_text(property));
@@ -24,6 +24,11 @@ pub(crate) fn usage(program: &Program, command: &Command) -> String {
         line.push_str(" [FORMAT_OPTIONS]");
     }
     line
+}
+
+/// What stands for all further words: Proxmox VE's own, or the name of what there is at least one of.
+fn rest_text(name: &str) -> String {
+    if name == "extra-args" { format!("[<{name}>]") } else { format!("<{name}> …") }
 }
 
 /// All commands, a usage line each: what an unknown command is answered with.
@@ -80,8 +85,7 @@ pub(crate) fn command(program: &Program, command: &Command) -> String {
     let mut text = format!("USAGE: {}\n\n  {}\n", usage(program, command), command.description);
     for name in command.arguments.iter().chain(command.rest.as_ref()) {
         if let Some(property) = command.property(name) {
-            let shown =
-                if command.rest == Some(name) { "<extra-args>".to_owned() } else { format!("<{name}>") };
+            let shown = format!("<{name}>");
             paragraph(&mut text, &shown, property);
         }
     }

@@ -6,6 +6,7 @@ use crate::clock::{local_time, seconds};
 use crate::local;
 use crate::programs::{record, users};
 use crate::serve;
+use crate::workshop;
 use api::access::{acl, password, tokens, users as accounts};
 use api::extension::{approvals, events, hooks, log, recover, runs, status};
 use api::nodes::all;
@@ -23,7 +24,9 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("hooks abort", &hooks::ABORT, &["vmid"]).print(text),
         Command::new("hooks approvals", &approvals::LIST, &[]).formats().print(users::approvals),
         Command::new("hooks approve", &approvals::APPROVE, &["volume"]).print(text),
+        workshop::CHECK,
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
+        workshop::NEW,
         Command::new("hooks run", &runs::RUN, &["vmid", "run"]).formats().print(one_run),
         Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"]),
         Command::new("user add", &accounts::CREATE, &["userid"]),

@@ -1,0 +1,181 @@
+//! `hookvisor hooks new` and `hookvisor hooks check`: for those who write hookscripts.
+
+use crate::cli::{Answer, Command};
+use crate::local::told;
+use crate::programs::plain;
+use api::{Output, Params};
+use config::schema::{Property, Type};
+use model::Layout;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::Path;
+use workshop::Template;
+
+/// The exit code where a script has mistakes; where one cannot be read it is that of every failure.
+const MISTAKES: u8 = 1;
+
+static PATH: Property = Property::string("path");
+
+static CHECKED: &[&[Property]] = &[&[
+    Property::new("script", Type::Array(&PATH)).describe("The scripts' paths."),
+    Property::boolean("strict")
+        .default("0")
+        .describe("Fails for notes and for what could not be judged, too."),
+]];
+
+/// `hookvisor hooks check`
+pub(crate) const CHECK: Command = Command::local(
+    "hooks check",
+    "Reads hookscripts for the mistakes that are made in them, and says what it could not judge. Nothing of them is run.",
+    CHECKED,
+    &[],
+    check,
+)
+.rest("script")
+.formats()
+.anybody()
+.print(reports);
+
+fn check(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+    let reports: Result<Vec<Value>, String> = params
+        .list("script")
+        .into_iter()
+        .map(|path| {
+            let report = workshop::check(Path::new(path)).map_err(|error| told(&error))?;
+            Ok(json!(report))
+        })
+        .collect();
+    Ok(Value::Array(reports?))
+}
+
+/// A block for each finding, a line for all of it.
+fn reports(answer: &Answer<'_>) -> (String, u8) {
+    let strict = answer.params.flag("strict", false);
+    let (mut out, mut counts, mut unjudged) = (String::new(), [0; 3], 0);
+    let reports: Vec<&Value> = answer.value.as_array().into_iter().flatten().collect();
+    for report in &reports {
+        let place = |line: &Value| match line.as_u64() {
+            Some(line) => format!("{}:{line}", plain(&report["file"])),
+            None => plain(&report["file"]),
+        };
+        for finding in report["findings"].as_array().into_iter().flatten() {
+            let level = plain(&finding["level"]);
+            counts[["error", "warning", "note"].iter().position(|name| *name == level).unwrap_or(2)] += 1;
+            let phases: Vec<String> = finding["phases"].as_array().into_iter().flatten().map(plain).collect();
+            let phases = if phases.is_empty() { String::new() } else { format!(" [{}]", phases.join(", ")) };
+            let _ = writeln!(
+                out,
+                "{}: {level}: {} ({}{phases})\n    why:  {}\n    mend: {}",
+                place(&finding["line"]),
+                plain(&finding["what"]),
+                plain(&finding["rule"]),
+                plain(&finding["why"]),
+                plain(&finding["mend"]),
+            );
+        }
+        for open in report["unjudged"].as_array().into_iter().flatten() {
+            unjudged += 1;
+            let _ = writeln!(out, "{}: could not judge {}", place(&open["line"]), plain(&open["what"]));
+        }
+    }
+    let scripts = plural(reports.len(), "script");
+    let [errors, warnings, notes] = counts;
+    let _ = writeln!(
+        out,
+        "{scripts}: {}, {}, {}, {unjudged} not judged",
+        plural(errors, "error"),
+        plural(warnings, "warning"),
+        plural(notes, "note")
+    );
+    let wrong = errors + warnings > 0 || strict && notes + unjudged > 0;
+    (out, if wrong { MISTAKES } else { 0 })
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+static MADE: &[&[Property]] = &[&[
+    Property::string("path").optional().describe(
+        "Where it is written: 'hookscript' in this folder if absent. The language's ending is added where it has none.",
+    ),
+    Property::string("language")
+        .optional()
+        .one_of(&["bash", "perl", "python", "rust"])
+        .describe("The language; that of the path's ending if absent, else bash."),
+]];
+
+/// `hookvisor hooks new`
+pub(crate) const NEW: Command = Command::local(
+    "hooks new",
+    "Writes a hookscript with all four phases, ready to run, and says what to do with it.",
+    MADE,
+    &["path"],
+    new,
+)
+.formats()
+.anybody()
+.print(made);
+
+fn new(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+    let template = params.text("language").and_then(Template::named);
+    let (path, template) =
+        workshop::new(params.text("path").map(Path::new), template).map_err(|error| told(&error))?;
+    let snippets = layout.at("var/lib/vz/snippets");
+    Ok(json!({
+        "path": path.display().to_string(),
+        "language": template.name(),
+        "next": steps(&path, template, &snippets),
+    }))
+}
+
+/// What to do next, as commands.
+fn steps(path: &Path, template: Template, snippets: &Path) -> Vec<String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let compiled = template == Template::Rust;
+    let program = if compiled { path.with_extension("") } else { path.to_owned() };
+    let name = if compiled { stem } else { file };
+    let compile = compiled.then(|| format!("rustc --edition 2024 -O -o {} {}", word(&program), word(path)));
+    let here =
+        if program.components().count() == 1 { Path::new(".").join(&program) } else { program.clone() };
+    compile
+        .into_iter()
+        .chain([
+            format!("hookvisor hooks check {}", word(&program)),
+            format!("{} 100 pre-start", word(&here)),
+            format!("cp {} {}/", word(&program), word(snippets)),
+            format!("qm set 100 --hookscript {}", word(Path::new(&format!("local:snippets/{name}")))),
+        ])
+        .collect()
+}
+
+/// A path as a shell takes it.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn made(answer: &Answer<'_>) -> (String, u8) {
+    let value = answer.value;
+    let notes = [
+        "compile it",
+        "look for mistakes",
+        "try a phase by hand",
+        "put it where snippets are",
+        "set it, for a container with pct",
+    ];
+    let next: Vec<String> = value["next"].as_array().into_iter().flatten().map(plain).collect();
+    let width = next.iter().map(String::len).max().unwrap_or(0);
+    let mut out =
+        format!("'{}' is written, in {}. Next:\n", plain(&value["path"]), plain(&value["language"]));
+    for (step, note) in next.iter().zip(&notes[notes.len() - next.len().min(notes.len())..]) {
+        let _ = writeln!(out, "  {step:width$}  # {note}");
+    }
+    (out, 0)
+}

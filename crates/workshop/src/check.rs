@@ -1,0 +1,132 @@
+//! Reading a script for the mistakes that are made in hookscripts.
+
+use crate::finding::{Report, Unjudged};
+use crate::flow::Machine;
+use crate::rules::{self, Told};
+use crate::script::{Language, Source};
+use crate::syntax::Script;
+use crate::{perl, python, shell, shellcheck};
+use hooks::settings;
+use model::Phase;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The stack of the thread that follows a script, in bytes; only what is used of it is taken.
+const STACK: usize = 512 << 20;
+
+/// A phase that nobody has thought of yet.
+const SOME_OTHER: &str = "some-other-phase";
+
+/// A script that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read '{}'", path.display())]
+pub struct CheckError {
+    /// Its path.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Reads a script and says what is wrong with it. Nothing of it is run.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn check(path: &Path) -> Result<Report, CheckError> {
+    let source = Source::read(path).map_err(|source| CheckError { path: path.to_owned(), source })?;
+    let read = || report(path, &source);
+    // Scripts are followed by calls within calls, more of them than a thread's usual stack has room for.
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("check".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(scope, read).map(|thread| thread.join())
+    });
+    match done {
+        Ok(Ok(report)) => Ok(report),
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(source) => Err(CheckError { path: path.to_owned(), source }),
+    }
+}
+
+fn report(path: &Path, source: &Source) -> Report {
+    let mut report = Report {
+        file: path.display().to_string(),
+        language: name(source.language).to_owned(),
+        findings: rules::of_file(path, source),
+        unjudged: Vec::new(),
+    };
+    let script = match source.language {
+        Language::Shell => shell::read(&source.text).ok(),
+        Language::Python => python::read(&source.text).ok(),
+        Language::Perl => perl::read(&source.text).ok(),
+        Language::Program | Language::Other => None,
+    };
+    report.findings.extend(rules::in_text(source, script.as_ref().map(|script| &script.body)));
+    match &script {
+        Some(script) => by_flow(script, source, &mut report),
+        None if matches!(source.language, Language::Shell | Language::Python | Language::Perl) => {
+            report
+                .unjudged
+                .push(Unjudged { line: None, what: "what it does: it is nested too deep".to_owned() });
+        }
+        None => report.unjudged.push(Unjudged { line: None, what: unread(source.language).to_owned() }),
+    }
+    if source.language == Language::Shell {
+        match shellcheck::findings(&source.text) {
+            Ok(found) => report.findings.extend(found.into_iter().flatten()),
+            Err(what) => report.unjudged.push(Unjudged { line: None, what }),
+        }
+    }
+    report.findings.sort_by_key(|finding| (finding.line, finding.rule));
+    report.unjudged.sort();
+    report.unjudged.dedup();
+    report
+}
+
+fn by_flow(script: &Script, source: &Source, report: &mut Report) {
+    let tell = |phase: &str| Machine::tell(source.language, &script.body, phase);
+    let stories: Vec<_> = Phase::ALL.into_iter().map(|phase| (phase, tell(phase.as_str()))).collect();
+    let other = tell(SOME_OTHER);
+    let mut unjudged: BTreeSet<(usize, String)> =
+        stories.iter().flat_map(|(_, story)| story.unjudged.iter().cloned()).collect();
+    let open = !unjudged.is_empty();
+    unjudged.extend(unreadable(&script.wrong, name(source.language)));
+    let told = Told {
+        stories,
+        other,
+        settings: settings::parse(&source.bytes).unwrap_or_default(),
+        damaged: !script.wrong.is_empty(),
+        open,
+    };
+    report.findings.extend(rules::of_flow(&told));
+    report.unjudged.extend(
+        unjudged.into_iter().map(|(line, what)| Unjudged { line: Some(line).filter(|line| *line > 0), what }),
+    );
+}
+
+/// Where the grammar gives up.
+fn unreadable(lines: &[usize], language: &str) -> Option<(usize, String)> {
+    let (first, others) = lines.split_first()?;
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(", nor can {more} more"),
+    };
+    Some((*first, format!("how it goes on: this line cannot be read as {language}{more}")))
+}
+
+fn name(language: Language) -> &'static str {
+    match language {
+        Language::Shell => "shell",
+        Language::Perl => "perl",
+        Language::Python => "python",
+        Language::Program => "program",
+        Language::Other => "other",
+    }
+}
+
+fn unread(language: Language) -> &'static str {
+    match language {
+        Language::Program => "what it does: a compiled program is judged by its file alone",
+        _ => "what it does: its language is not one of shell, Perl and Python",
+    }
+}

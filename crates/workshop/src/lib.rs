@@ -1,0 +1,21 @@
+//! The workshop: for those who write hookscripts.
+//!
+//! [`new`](new()) makes a script from a template. [`check`](check()) reads a script and says what is wrong with it; each [`Finding`] says how it was found.
+
+mod check;
+mod finding;
+mod flow;
+mod new;
+mod perl;
+mod python;
+mod rule;
+mod rules;
+mod script;
+mod shell;
+mod shellcheck;
+mod syntax;
+
+pub use check::{CheckError, check};
+pub use finding::{Finding, How, Level, Report, Unjudged};
+pub use new::{NewError, Template, new};
+pub use rule::Rule;

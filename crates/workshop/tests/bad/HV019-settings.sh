@@ -1,0 +1,3 @@
+#!/bin/sh
+# hookvisor: timeut=30s
+echo "$1 $2"
