@@ -10,16 +10,22 @@ use std::process::Command;
 use workshop::{How, Level, Report, Rule, check};
 
 /// What else is true of a script that was written for another mistake.
-const ALSO: [(&str, &[&str]); 9] = [
+const ALSO: [(&str, &[&str]); 15] = [
+    ("HV005-deaf.sh", &["HV015"]),
     ("HV006-and.sh", &["HV007"]),
     ("HV006-dies.pl", &["HV007"]),
     ("HV006-lookup.py", &["HV007"]),
+    ("HV006-raise.py", &["HV010"]),
+    ("HV007-after-all.pl", &["HV009"]),
     ("HV007-nounset.sh", &["HV015"]),
     ("HV008-mark.sh", &["HV015"]),
     ("HV009-agent.py", &["HV007"]),
     ("HV009-functions.sh", &["HV006"]),
     ("HV010-limited.sh", &["HV016"]),
     ("HV011-nohup.sh", &["HV010"]),
+    ("HV011-tail.sh", &["HV009"]),
+    ("HV014-bump.sh", &["HV007"]),
+    ("HV016-exec.py", &["HV012"]),
 ];
 
 /// And some that have three.

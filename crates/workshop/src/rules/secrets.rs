@@ -110,7 +110,7 @@ fn in_steps(node: &Node, found: &mut BTreeMap<usize, Finding>) {
                 // A default is as readable as a value.
                 Op::Expand(_, _, crate::flow::ir::Expansion::Default(word)) => literal(word),
                 Op::Or(_, word) => literal(word),
-                Op::Call(_, words, _) => words.get(1).and_then(literal),
+                Op::Call(callee, words, _) if asks_environment(callee) => words.get(1).and_then(literal),
                 _ => literal(value),
             };
             if let Some(value) = value
@@ -184,6 +184,18 @@ fn in_steps(node: &Node, found: &mut BTreeMap<usize, Finding>) {
     });
     for func in bodies {
         in_steps(&func.body, found);
+    }
+}
+
+/// `os.environ.get`, `os.getenv`: what stands second is what holds where there is no such variable.
+fn asks_environment(callee: &Node) -> bool {
+    match &callee.op {
+        Op::Var(name) => name == "getenv",
+        Op::Field(_, name) if name == "getenv" => true,
+        Op::Field(of, name) if name == "get" => {
+            matches!(&of.op, Op::Var(name) | Op::Field(_, name) if name == "environ")
+        }
+        _ => false,
     }
 }
 
@@ -273,6 +285,7 @@ fn is_secret(name: &str, value: &str) -> bool {
     });
     let about = words.last().is_some_and(|last| PLACES.contains(last)) && !lower.contains("webhook_url");
     named
+        && !NAMES.contains(&value.to_lowercase().as_str())
         && !about
         && value.len() >= 4
         && !value.contains(char::is_whitespace)
