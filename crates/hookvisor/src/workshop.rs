@@ -171,11 +171,10 @@ fn made(answer: &Answer<'_>) -> (String, u8) {
         "set it, for a container with pct",
     ];
     let next: Vec<String> = value["next"].as_array().into_iter().flatten().map(plain).collect();
-    let width = next.iter().map(String::len).max().unwrap_or(0);
     let mut out =
         format!("'{}' is written, in {}. Next:\n", plain(&value["path"]), plain(&value["language"]));
     for (step, note) in next.iter().zip(&notes[notes.len() - next.len().min(notes.len())..]) {
-        let _ = writeln!(out, "  {step:width$}  # {note}");
+        let _ = writeln!(out, "  {step}  # {note}");
     }
     (out, 0)
 }
