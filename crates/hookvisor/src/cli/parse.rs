@@ -329,10 +329,9 @@ mod tests {
         ] {
             assert_eq!(read(line).lines().next(), Some(first), "{line}");
         }
-        assert!(
-            read("qm foo")
-                .contains("\nUSAGE: qm <COMMAND> [ARGS] [OPTIONS]\n       qm guest cmd <vmid> <command>\n")
-        );
+        let usage = read("qm foo");
+        assert!(usage.contains("\nUSAGE: qm <COMMAND> [ARGS] [OPTIONS]\n       qm "), "{usage}");
+        assert!(usage.contains("\n       qm guest cmd <vmid> <command>\n"), "{usage}");
     }
 
     #[test]
