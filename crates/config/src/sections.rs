@@ -62,6 +62,7 @@ impl Sections {
                 true
             });
         }
+        empty.dedup();
         for index in empty.into_iter().rev().filter(|_| needs) {
             self.0.remove(index);
         }
@@ -111,6 +112,9 @@ mod tests {
         let mut rules = Sections::parse(b"node-affinity: r\n\tresources vm:100\n\tnodes a\n");
         rules.remove_word("resources", "vm:100", false);
         assert_eq!(rules.print(), "node-affinity: r\n\tnodes a\n");
+        let mut jobs = Sections::parse(b"vzdump: a\n\tvmid 100\n\tvmid 100\nvzdump: b\n\tvmid 101\n");
+        jobs.remove_word("vmid", "100", true);
+        assert_eq!(jobs.print(), "vzdump: b\n\tvmid 101\n");
         let mut jobs = Sections::parse(b"local: 100-0\n\ttarget b\n\nlocal: 1000-0\n\ttarget b\n");
         jobs.remove(|_, id| id.starts_with("100-"));
         assert_eq!(jobs.print(), "local: 1000-0\n\ttarget b\n");
