@@ -12,7 +12,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once [CURL, QEMU]: a_snippet_becomes_a_hookscript;
         once [CURL]: a_large_image_passes_through, what_may_not_come_in_leaves_nothing, a_client_that_leaves,
-            a_file_is_fetched_whole_or_not_at_all
+            a_file_is_fetched_whole_or_not_at_all, a_file_to_be_run_is_not_taken_from_any_page
     )
 }
 
@@ -183,4 +183,29 @@ fn a_file_is_fetched_whole_or_not_at_all(host: &Host) {
     let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     names.sort();
     assert_eq!(names, ["one.iso", "two.iso"]);
+}
+
+/// A form may come from any page that a browser shows: with the ticket, and without the token against that.
+fn a_file_to_be_run_is_not_taken_from_any_page(host: &Host) {
+    let server = Server::with_key_of_proxmox_ve(host);
+    let password = format!("password={}", server.ticket_of_root());
+    let logged_in = ["-d", "username=root@pam", "--data-urlencode", &password];
+    let logged_in = server.send("POST", "/access/ticket", &logged_in).ok();
+    let data = &logged_in.body["data"];
+    let cookie = format!("Cookie: PVEAuthCookie={}", data["ticket"].as_str().expect("a ticket"));
+    let csrf = format!("CSRFPreventionToken: {}", data["CSRFPreventionToken"].as_str().expect("a token"));
+    let script = host.scratch().join("sent.sh");
+    fs::write(&script, "#!/bin/sh\n").expect("a file can be written");
+    let file = format!("filename=@{}", script.display());
+    let plain = ["-H", &cookie, "-F", "content=snippets", "-F", &file];
+    let mode = ["-F", "mode=0755"];
+    let run = [&plain[..3], &["content=snippets"], &mode, &plain[4..]].concat();
+    server.send("POST", UPLOAD, &run).refused(401, "Permission denied - invalid csrf token");
+    assert_eq!(passing(host), 0);
+    assert!(!host.at("var/lib/vz/snippets/sent.sh").exists());
+    let with_token = [&["-H", &csrf], &run[..]].concat();
+    assert_eq!(server.task(&server.send("POST", UPLOAD, &with_token)), "OK");
+    fs::remove_file(host.at("var/lib/vz/snippets/sent.sh")).expect("the snippet");
+    // As at Proxmox VE.
+    assert_eq!(server.task(&server.send("POST", UPLOAD, &plain)), "OK");
 }

@@ -12,7 +12,7 @@ pub(crate) fn tests() -> Vec<Test> {
             during_pre_start_the_guest_is_never_launched, during_post_start_the_guest_lives_on,
             during_pre_stop_the_stop_is_carried_on, during_post_stop_it_is_not_repeated,
             a_start_that_a_hook_asked_for_is_not_lost, lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;
-        once [QEMU]: a_power_off_while_no_keeper_lives_is_not_lost
+        once [QEMU]: to_wait_is_to_go_on_with_it, a_power_off_while_no_keeper_lives_is_not_lost
     )
 }
 
@@ -47,6 +47,15 @@ fn keeper_and_hypervisor_are_killed(host: &Host, kind: Kind) {
     guest.lived("pre-start post-start post-stop");
     guest.start().ok();
     guest.stop().ok();
+}
+
+/// `qm wait` is over when `post-stop` is.
+fn to_wait_is_to_go_on_with_it(host: &Host) {
+    let guest = host.guest(Kind::Vm);
+    guest.start().ok();
+    guest.kill(&[guest.keeper(), guest.hypervisor()]);
+    guest.command("wait", &["--timeout", "30"]).ok();
+    guest.lived("pre-start post-start post-stop");
 }
 
 fn the_keeper_then_the_guest_are_killed(host: &Host, kind: Kind) {

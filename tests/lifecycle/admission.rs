@@ -1,14 +1,15 @@
 //! Two requests at once, and requests while a phase runs.
 
 use e2e::suite::Test;
-use e2e::{Host, Kind, tests};
+use e2e::{Host, Kind, tests, wait};
 use std::fs;
 use std::time::Duration;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: of_two_starts_one_wins, stop_cancels_a_start_in_its_pre_start, stop_during_post_start_aborts_the_hook,
-            a_second_stop_joins_the_first, a_start_waits_for_post_stop, destroy_is_refused_while_it_runs,
+            a_second_stop_joins_the_first, a_start_waits_for_post_stop, a_stop_cancels_a_start_that_waits,
+            destroy_is_refused_while_it_runs,
             destroy_is_refused_while_a_phase_runs, a_stop_asked_for_by_its_own_hook_is_queued,
             the_terminal_is_given_back, a_stopped_guest_is_destroyed
     )
@@ -80,6 +81,28 @@ fn a_start_waits_for_post_stop(host: &Host, kind: Kind) {
     guest.forget("post-stop");
     guest.stop().ok();
     guest.lived("pre-start post-start pre-stop post-stop pre-start post-start pre-stop post-stop");
+}
+
+/// Whatever the start waits for: who says stop last wants it stopped.
+fn a_stop_cancels_a_start_that_waits(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let gate = host.scratch().join("gate");
+    guest.on("post-stop", &format!("while ! [ -e '{}' ]; do sleep 0.01; done", gate.display()));
+    guest.start().ok();
+    let first = guest.spawn("stop", &[]);
+    guest.wait_noted("post-stop", 1);
+    let start = guest.spawn("start", &[]);
+    wait::until("the start to wait", || {
+        let said = start.stdout_so_far() + &start.stderr_so_far();
+        said.contains("trying to acquire lock").then_some(())
+    });
+    let second = guest.spawn("stop", &[]);
+    start.finish().fails().complains("the start was cancelled by a stop");
+    fs::write(gate, "").expect("the gate can be opened");
+    first.finish().ok();
+    second.finish().ok();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start post-start pre-stop post-stop");
 }
 
 fn destroy_is_refused_while_it_runs(host: &Host, kind: Kind) {

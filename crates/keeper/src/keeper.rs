@@ -216,6 +216,12 @@ impl Keeper {
                 self.recovery_limit = hook_limit.map(Duration::from_secs);
                 self.recovering = Some(client);
             }
+            // The script that runs would wait for itself.
+            crate::protocol::Request::Start(request)
+                if self.left_open.is_some() && asked.callers.last() == Some(&self.run) =>
+            {
+                self.queue_start(client, request);
+            }
             crate::protocol::Request::Start(request) => {
                 self.recovery_limit = request.hook_limit.map(Duration::from_secs);
                 self.clients.reply(client, &Reply::Busy { what: String::new() });

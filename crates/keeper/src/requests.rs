@@ -141,7 +141,7 @@ impl Keeper {
     }
 
     /// A hookscript asks for the next start of its own guest.
-    fn queue_start(&mut self, client: ClientId, request: StartRequest) {
+    pub(crate) fn queue_start(&mut self, client: ClientId, request: StartRequest) {
         let upid = match self.tasks.of(Purpose::NextStart) {
             Some(upid) => Ok(upid),
             None => self.begin_task("start", Purpose::NextStart, &request.user, None),
@@ -187,6 +187,13 @@ impl Keeper {
         }
         if !skiplock && let Some(lock) = self.lock_in_the_way() {
             return self.end_tasks(purpose, &Err(lock));
+        }
+        if !from_hook {
+            // They were asked for before it.
+            for (client, _) in std::mem::take(&mut self.waiting) {
+                let why = "the start was cancelled by a stop".to_owned();
+                self.clients.reply(client, &Reply::Refused { why });
+            }
         }
         let waits_for = self.in_the_way();
         if !from_hook && !waits_for.is_empty() {

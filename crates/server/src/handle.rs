@@ -176,6 +176,12 @@ impl Handler {
         } else {
             no_file_of_ones_own(&target, query)?
         };
+        if let Some(shown) = shown.clone().filter(|_| is_upload(&target) && parameters.has("mode")) {
+            // Any page that a browser shows may send a form, but not a file that is to be run.
+            let access = self.access.clone();
+            let looked = spawn_blocking(move || shown.authority(&access, true)).await;
+            looked.unwrap_or_else(|_| Err(Failure::new(500, "internal error\n")))?;
+        }
         let encoding = Encoding::accepted(&head.headers);
         let given = parameters.given();
         Ok(Call { target, given, authority, shown, peer: peer.address.clone(), encoding, received })

@@ -18,7 +18,7 @@ pub(crate) fn tests() -> Vec<Test> {
 const FILES: [(&str, &str); 3] = [
     ("schemathesis.toml", include_str!("schemathesis.toml")),
     ("hooks.py", include_str!("hooks.py")),
-    ("errors.toml", include_str!("errors.toml")),
+    ("errors.toml", include_str!("../errors.toml")),
 ];
 
 /// The guests that run, of those of the scene.

@@ -4,7 +4,7 @@ use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::{AT_GUEST, seconds};
 use crate::{Permission, Refusal, lifecycle};
 use ::config::schema::Property;
-use keeper::client::wait_until_stopped;
+use keeper::client;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -23,16 +23,20 @@ pub static WAIT: Method = Method {
     run: |context, params| {
         let vmid = params.vmid();
         context.store.read_raw(model::GuestKind::Qemu, vmid)?;
-        let state = lifecycle::state(context, vmid);
         // Its own hookscript would wait for itself.
         let own_hook = std::env::var_os("HOOKVISOR_VMID").is_some_and(|own| own == *vmid.to_string());
+        if !own_hook {
+            // What a dead keeper left is not over before somebody has gone on with it.
+            client::recover(context.store.layout(), vmid)?;
+        }
+        let state = lifecycle::state(context, vmid);
         match state.running {
             Some(running) => context.say(&format!("waiting until VM {vmid} stops (PID {})", running.pid)),
             None if state.keeper.is_none() || own_hook => return Ok(Value::Null),
             None => context.say(&format!("waiting until VM {vmid} stops ({} runs)", state.stage)),
         }
         let limit = params.number("timeout").filter(|limit| *limit > 0).map(Duration::from_secs);
-        if wait_until_stopped(context.store.layout(), vmid, limit) {
+        if client::wait_until_stopped(context.store.layout(), vmid, limit) {
             Ok(Value::Null)
         } else {
             Err(Refusal::WaitTimeout.into())
