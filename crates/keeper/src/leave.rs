@@ -39,14 +39,8 @@ impl Keeper {
             let text = format!("cannot file the record of the run away as '{}': {error}", history.display());
             journal.send(Entry::new(Priority::Error, IDENTIFIER, text));
         }
-        // Whoever hears of the end finds the guest free, or about to be started again.
-        let next = match next {
-            Some(next) => Some((next, lock)),
-            None => {
-                drop(lock);
-                None
-            }
-        };
+        // Where nothing follows the lock goes here: whoever hears of the end finds the guest free.
+        let next = next.map(|next| (next, lock));
         clients.let_go();
         if let Some((mut next, lock)) = next {
             journal.flush();

@@ -1,8 +1,8 @@
 //! Downloads: CD images, templates and images to import that the host fetches itself (api.md 3.3).
 
-use super::checksum::{ALGORITHMS, Check};
+use super::checksum::Check;
 use super::content::storage;
-use super::upload::file_name;
+use super::upload::{CHECKSUM, file_name};
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::AT_STORAGE;
 use crate::{ApiError, Context, Params, Permission, Refusal, task};
@@ -16,15 +16,6 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 static PARAMETERS: &[Property] = &[
-    Property::string("checksum")
-        .optional()
-        .requires("checksum-algorithm")
-        .describe("The file's checksum; another file is refused."),
-    Property::string("checksum-algorithm")
-        .optional()
-        .one_of(ALGORITHMS)
-        .requires("checksum")
-        .describe("How the checksum is made."),
     Property::string("compression").optional().describe("What the file is to be unpacked with."),
     Property::string("content").one_of(&["iso", "vztmpl", "import"]).describe("What it is."),
     Property::string("filename").max_length(255).describe(
@@ -46,7 +37,7 @@ pub static DOWNLOAD: Method = Method {
     path: "/nodes/{node}/storage/{storage}/download-url",
     verb: Verb::Post,
     description: "Fetches a file by HTTP and puts it on a storage.",
-    parameters: &[AT_STORAGE, PARAMETERS],
+    parameters: &[AT_STORAGE, CHECKSUM, PARAMETERS],
     permission: Permission::AllOf(&[
         Permission::storage(&["Datastore.AllocateTemplate"]),
         Permission::AnyOf(&[

@@ -19,7 +19,8 @@ use std::path::PathBuf;
 /// The most bytes that a snippet may have.
 pub const SNIPPET_LIMIT: u64 = 16 << 20;
 
-static PARAMETERS: &[Property] = &[
+/// What a file from outside may be checked against.
+pub(super) static CHECKSUM: &[Property] = &[
     Property::string("checksum")
         .optional()
         .requires("checksum-algorithm")
@@ -29,6 +30,9 @@ static PARAMETERS: &[Property] = &[
         .one_of(ALGORITHMS)
         .requires("checksum")
         .describe("How the checksum is made."),
+];
+
+static PARAMETERS: &[Property] = &[
     Property::string("content")
         .one_of(&["iso", "vztmpl", "import", "snippets"])
         .describe("What it is. Snippets are hookvisor's own extension."),
@@ -52,7 +56,7 @@ pub static UPLOAD: Method = Method {
     path: "/nodes/{node}/storage/{storage}/upload",
     verb: Verb::Post,
     description: "Puts a file on a storage: a CD image, a template, an image to import, or a snippet.",
-    parameters: &[AT_STORAGE, PARAMETERS],
+    parameters: &[AT_STORAGE, CHECKSUM, PARAMETERS],
     permission: Permission::storage(&["Datastore.AllocateTemplate"]),
     returns: Returns::Upid,
     protected: true,
