@@ -49,7 +49,13 @@ pub(crate) struct Guest<'a> {
     running: Option<(Child, Signals, Init)>,
     /// Whether its init is known to have executed its program.
     executed: bool,
-    last: Option<ProcessId>,
+}
+
+/// Waits until an init has ended.
+pub(crate) fn await_end(init: &Init) {
+    let limit = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
+    let mut polled = [rustix::event::PollFd::new(init.pidfd(), rustix::event::PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut polled, Some(&limit)), Ok(1), "init does not end");
 }
 
 /// The golden configurations that are not refused.
@@ -228,7 +234,6 @@ impl Ground {
             made: None,
             running: None,
             executed: false,
-            last: None,
         }
     }
 }
@@ -332,7 +337,6 @@ impl Guest<'_> {
             panic!("{signal:?}: {:#?}\n{text}", start_errors(&self.paths));
         };
         let init = Init::open(init_pid).expect("an init");
-        self.last = Some(init.process);
         assert_eq!(
             lxc::end::find_init(process::lookup(child.id()).unwrap()).map(|init| init.process),
             Some(init.process)
@@ -390,14 +394,12 @@ impl Guest<'_> {
         Command::new(&argv[0]).args(&argv[1..]).stdin(Stdio::null()).output().unwrap()
     }
 
-    pub(crate) fn kill_monitor(&mut self) {
-        let (mut child, ..) = self.running.take().expect("it runs");
+    /// Kills lxc-start; returns the init that it leaves to the kernel.
+    pub(crate) fn kill_monitor(&mut self) -> Init {
+        let (mut child, _, init) = self.running.take().expect("it runs");
         child.kill().unwrap();
         child.wait().unwrap();
-    }
-
-    pub(crate) fn init_exists(&self) -> bool {
-        self.last.is_some_and(process::alive)
+        init
     }
 
     /// Waits for the end and checks that nothing is left.
