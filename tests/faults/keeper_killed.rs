@@ -11,6 +11,8 @@ pub(crate) fn tests() -> Vec<Test> {
         each []: a_running_guest_is_adopted, keeper_and_hypervisor_are_killed, the_keeper_then_the_guest_are_killed,
             during_pre_start_the_guest_is_never_launched, during_post_start_the_guest_lives_on,
             during_pre_stop_the_stop_is_carried_on, during_post_stop_it_is_not_repeated,
+            whoever_asks_what_it_does_has_it_taken_over, a_stop_ends_a_hook_that_nobody_watches,
+            a_hook_that_nobody_watches_is_aborted, what_is_destroyed_had_its_post_stop,
             a_start_that_a_hook_asked_for_is_not_lost, lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;
         once [QEMU]: to_wait_is_to_go_on_with_it, a_power_off_while_no_keeper_lives_is_not_lost
     )
@@ -47,6 +49,59 @@ fn keeper_and_hypervisor_are_killed(host: &Host, kind: Kind) {
     guest.lived("pre-start post-start post-stop");
     guest.start().ok();
     guest.stop().ok();
+}
+
+fn whoever_asks_what_it_does_has_it_taken_over(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    let (first, hypervisor) = (guest.keeper(), guest.hypervisor());
+    guest.kill(&[first]);
+    let out = guest.command("status", &[]).ok();
+    assert_eq!((out.out().trim(), guest.hypervisor()), ("status: running", hypervisor));
+    assert!(out.err().contains("had died, another one goes on with the run"), "{}", out.err());
+    assert_ne!(guest.keeper(), first);
+    assert_eq!(guest.command("status", &[]).ok().err(), "", "once is enough");
+
+    guest.kill(&[guest.keeper(), guest.hypervisor()]);
+    assert_eq!(guest.command("status", &[]).ok().out().trim(), "status: stopped");
+    guest.wait_run_end();
+    guest.lived("pre-start post-start post-stop");
+}
+
+/// A stop cancels a start whose hook hangs, whoever was the keeper when it began.
+fn a_stop_ends_a_hook_that_nobody_watches(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let _gate = gate(host, &guest, "pre-start");
+    let start = guest.spawn("start", &[]);
+    in_the_middle(&guest, "pre-start");
+    guest.kill(&[guest.keeper()]);
+    start.finish().fails();
+    guest.stop().ok();
+    guest.wait_run_end();
+    assert_eq!(guest.status(), "stopped");
+    guest.lived("pre-start:aborted post-stop");
+}
+
+fn a_hook_that_nobody_watches_is_aborted(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let _gate = gate(host, &guest, "post-start");
+    let start = guest.spawn("start", &[]);
+    in_the_middle(&guest, "post-start");
+    guest.kill(&[guest.keeper()]);
+    let _ = start.finish();
+    let out = host.hookvisor(["hooks", "abort", &guest.id()]).ok();
+    assert!(out.out().contains("aborting post-start"), "{}", out.out());
+    wait::until("the hook's end", || (guest.recorded() == "pre-start post-start:aborted").then_some(()));
+    assert_eq!(guest.status(), "running");
+}
+
+fn what_is_destroyed_had_its_post_stop(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    guest.kill(&[guest.keeper(), guest.hypervisor()]);
+    guest.command("destroy", &[]).ok();
+    assert!(!guest.exists());
+    guest.lived("pre-start post-start post-stop");
 }
 
 /// `qm wait` is over when `post-stop` is.

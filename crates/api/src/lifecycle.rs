@@ -47,9 +47,30 @@ fn answer(result: TaskResult) -> Result<Value, ApiError> {
     }
 }
 
-/// What a guest does now.
+/// What a guest does now. A run whose keeper has died gets another one.
 pub(crate) fn state(context: &Context<'_>, vmid: Vmid) -> GuestState {
-    client::state(context.store.layout(), vmid)
+    let layout = context.store.layout();
+    let state = client::state(layout, vmid);
+    if !state.abandoned {
+        return state;
+    }
+    match client::take_over(layout, vmid) {
+        Ok(Some(state)) => {
+            context.warn(&format!("WARN: the keeper of {vmid} had died, another one goes on with the run"));
+            state
+        }
+        Ok(None) => client::state(layout, vmid),
+        Err(error) => {
+            context.warn(&format!("WARN: the keeper of {vmid} has died: {error}"));
+            state
+        }
+    }
+}
+
+/// Brings a run whose keeper has died to where a living one would have it: the guest is kept again, or its `post-stop` is over.
+pub(crate) fn recover(context: &Context<'_>, vmid: Vmid) -> Result<(), ApiError> {
+    client::recover(context.store.layout(), vmid)?;
+    Ok(())
 }
 
 /// Whether the guest itself runs.

@@ -61,6 +61,27 @@ impl Problem {
         Self::Settings { script: script.to_string(), error: error.to_string() }
     }
 
+    /// What there is to do about it, for whoever reads of it; none where the text says all.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::VolumeId(_) | Self::NotASnippet(_) => {
+                "a hookscript is a volume '<storage>:snippets/<name>'".to_owned()
+            }
+            Self::NotFound(script) => {
+                let (storage, _) = script.split_once(':')?;
+                format!("'pvesm list {storage} --content snippets' tells which scripts there are")
+            }
+            Self::NotExecutable(script) => {
+                format!("'chmod +x \"$(pvesm path {script})\"' makes it executable")
+            }
+            Self::Unapproved(script) | Self::Changed(script) => {
+                format!("'hookvisor hooks approve {script}' approves it as it is now")
+            }
+            _ => return None,
+        })
+    }
+
     /// The outcome that goes on record.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -147,8 +147,13 @@ pub(crate) fn start_next(
 pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Result<TaskResult, ClientError> {
     // Again for a keeper that leaves or dies just now, with another one in its place.
     for _ in 0..ATTEMPTS {
-        recover(layout, vmid)?;
-        let stream = connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid))?;
+        if !is_unfinished(layout, vmid) {
+            recover(layout, vmid)?;
+        }
+        let stream = match born_to_recover(layout, vmid)? {
+            Some(stream) => stream,
+            None => connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid))?,
+        };
         match converse(stream, vmid, request, Patience::Wait, out)? {
             Answer::Result(result) => return Ok(result),
             Answer::State(_) | Answer::Aborting | Answer::Ending(_) => {
@@ -266,6 +271,35 @@ pub fn recover_within(
         Answer::State(state) => Ok(Some(state)),
         _ => Ok(Some(state(layout, vmid))),
     }
+}
+
+/// Gives a run that no keeper keeps a new one, and does not wait for what is left of it. Returns what the guest does then; none
+/// where there was no such run.
+///
+/// # Errors
+/// Where no keeper could be born.
+pub fn take_over(layout: &Layout, vmid: Vmid) -> Result<Option<GuestState>, ClientError> {
+    let Some(stream) = born_to_recover(layout, vmid)? else { return Ok(None) };
+    match converse(stream, vmid, &Request::Status, Patience::Look, &mut |_| {}) {
+        Ok(Answer::State(state)) => Ok(Some(state)),
+        // It has much to do first.
+        Ok(_) | Err(ClientError::Silent { .. }) => Ok(Some(state(layout, vmid))),
+        Err(error) => Err(error),
+    }
+}
+
+/// A new keeper for a run that no keeper keeps; none where there is no such run.
+fn born_to_recover(layout: &Layout, vmid: Vmid) -> Result<Option<UnixStream>, ClientError> {
+    if !is_unfinished(layout, vmid) {
+        return Ok(None);
+    }
+    let lock = File::options().create(true).append(true).open(layout.run_lock(vmid));
+    let lock = lock.map_err(|source| ClientError::Birth { vmid, source })?;
+    // Whoever has it keeps the run, and is only being born or on its way out.
+    if lock.try_lock().is_err() || !is_unfinished(layout, vmid) {
+        return Ok(None);
+    }
+    born(layout, vmid, Some(lock)).map(Some)
 }
 
 /// Ends the tasks whose process died before they were on the record of a run.

@@ -68,6 +68,11 @@ enum Body {
 }
 
 impl ActiveHook {
+    /// Whether a keeper that died had called it.
+    pub(crate) fn is_adopted(&self) -> bool {
+        matches!(self.running, Body::Adopted(_))
+    }
+
     /// What to wait for; its outputs only where they can be taken.
     pub(crate) fn sources<'a>(&'a self, outputs: bool, sources: &mut Vec<(BorrowedFd<'a>, PollFlags)>) {
         match &self.running {
@@ -103,7 +108,7 @@ impl ActiveHook {
         }
         self.announce(sinks);
         if let Body::Adopted(pidfd) = &self.running {
-            let over = pidfd.as_ref().is_none_or(has_ended);
+            let over = pidfd.as_ref().is_none_or(process::has_ended);
             if over && self.ended.is_none() {
                 let told = pidfd.as_ref().and_then(process::exit_of);
                 self.ended = Some(told);
@@ -179,7 +184,7 @@ impl ActiveHook {
             let all = group.chain(self.tree.processes());
             self.rest = all.filter_map(process::open).collect();
         }
-        self.rest.retain(|pidfd| !has_ended(pidfd));
+        self.rest.retain(|pidfd| !process::has_ended(pidfd));
         self.rest.is_empty()
     }
 }
@@ -301,7 +306,16 @@ impl Keeper {
                 hook.signal(Signal::CONT);
                 let outcome = if self.abort || stop { Outcome::Aborted } else { Outcome::TimedOut };
                 hook.ending = Some(Ending { outcome, killed: false, next: now + GRACE });
+                let after = limit.map(|limit| limit.saturating_duration_since(hook.since).as_secs());
+                let why = match after.filter(|_| late) {
+                    _ if self.abort => "somebody aborted it".to_owned(),
+                    _ if stop => "a stop was asked for".to_owned(),
+                    limit => format!("its limit of {} s is over", limit.unwrap_or_default()),
+                };
+                let line = format!("note: {} is ended: {why}", hook.script);
+                self.say(&line);
             }
+            let Some(hook) = &mut self.hook else { break };
             if let Some(ending) = hook.ending.filter(|ending| now >= ending.next) {
                 if ending.killed {
                     break;
@@ -346,6 +360,9 @@ impl Keeper {
             (None, Some(Ended::Signal(signal))) => Outcome::Signal(signal),
             (None, None) => Outcome::Unknown,
         };
+        if let Some(hint) = problem.as_ref().and_then(Problem::hint) {
+            self.say(&format!("hint: {hint}"));
+        }
         let command = path.map(|path| command_line(&path, self.vmid, hook.phase));
         let cause = match (problem, command) {
             (Some(Problem::Exec(text)), Some(command)) => Some(format!("command '{command}' failed: {text}")),
@@ -469,12 +486,6 @@ impl Keeper {
         self.pending.extend(queued);
         HookEnd { outcome, error }
     }
-}
-
-fn has_ended(pidfd: &OwnedFd) -> bool {
-    let mut fds = [rustix::event::PollFd::new(pidfd, PollFlags::IN)];
-    let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1))
 }
 
 /// What is left of the script's process group.

@@ -396,6 +396,7 @@ impl Begun<'_> {
             give_up: false,
             left_open: None,
             recovering: None,
+            first: None,
         }
     }
 }
@@ -443,6 +444,7 @@ impl Keeper {
         self.stage = "over";
         // Whoever hears of the end finds the record put away.
         self.clients.hold();
+        self.serve_first();
         self.recovered();
         if self.stop_deadline.is_some() {
             // Nothing is started again on a host that goes down.

@@ -1,7 +1,7 @@
 use crate::clients::{ClientId, Clients};
 use crate::hook::ActiveHook;
 use crate::machine::{Container, Ground, Machine, VirtualMachine};
-use crate::protocol::{GuestState, Reply, RunningGuest, StartRequest};
+use crate::protocol::{Asked, GuestState, Reply, Request, RunningGuest, StartRequest};
 use crate::stream::{Piped, Sinks};
 use crate::tasks::{Purpose, Tasks};
 use config::GuestConfig;
@@ -92,6 +92,8 @@ pub(crate) struct Keeper {
     pub(crate) left_open: Option<[hooks::Reader; 2]>,
     /// Who asked for a recovery, and is told once it is done.
     pub(crate) recovering: Option<ClientId>,
+    /// The request that bore this keeper, until it is known what the guest does.
+    pub(crate) first: Option<(ClientId, Asked)>,
 }
 
 impl Keeper {
@@ -210,24 +212,36 @@ impl Keeper {
     }
 
     /// Serves the request that bore a keeper which found a run to go on with.
-    pub(crate) fn asked_first(&mut self, client: ClientId, asked: crate::protocol::Asked) {
+    pub(crate) fn asked_first(&mut self, client: ClientId, asked: Asked) {
         match asked.request {
-            crate::protocol::Request::Recover { hook_limit } => {
+            Request::Recover { hook_limit } => {
                 self.recovery_limit = hook_limit.map(Duration::from_secs);
                 self.recovering = Some(client);
             }
             // The script that runs would wait for itself.
-            crate::protocol::Request::Start(request)
+            Request::Start(request)
                 if self.left_open.is_some() && asked.callers.last() == Some(&self.run) =>
             {
                 self.queue_start(client, request);
             }
-            crate::protocol::Request::Start(request) => {
+            Request::Start(request) => {
                 self.recovery_limit = request.hook_limit.map(Duration::from_secs);
                 self.clients.reply(client, &Reply::Busy { what: String::new() });
                 self.waiting.push((client, request));
             }
-            request => self.serve(client, None, crate::protocol::Asked { request, ..asked }),
+            // Once it is known what the guest does.
+            request => self.first = Some((client, Asked { request, ..asked })),
+        }
+    }
+
+    /// Serves the request that bore this keeper: a look at once, and anything else when the start that it goes on with is over. A
+    /// script that the dead keeper left running is not waited for: it may be what the request is about.
+    pub(crate) fn serve_first(&mut self) {
+        let starting = matches!(self.stage, "recovery" | "pre-start" | "launch" | "post-start");
+        let free = !starting || self.hook.as_ref().is_some_and(ActiveHook::is_adopted);
+        let looks = |(_, asked): &mut (ClientId, Asked)| free || matches!(asked.request, Request::Status);
+        if let Some((client, asked)) = self.first.take_if(looks) {
+            self.serve(client, None, asked);
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) const INTERRUPTED: &str = "received interrupt";
 impl Keeper {
     /// Reads and serves the requests that have come.
     pub(crate) fn read_requests(&mut self) {
+        self.serve_first();
         let ids: Vec<(ClientId, Option<u32>)> =
             self.clients.iter().map(|client| (client.id, client.pid)).collect();
         for (id, pid) in ids {

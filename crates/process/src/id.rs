@@ -1,6 +1,7 @@
 //! Looking at processes by pid and start time, proc(5).
 
 use model::ProcessId;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -126,6 +127,13 @@ pub fn open(process: ProcessId) -> Option<OwnedFd> {
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
     // Opened first, compared after: a pid that was reused in between has another start time.
     alive(process).then_some(pidfd)
+}
+
+/// Whether the process behind a pidfd has ended. Never blocks.
+#[must_use]
+pub fn has_ended(pidfd: impl AsFd) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&at_once)), Ok(1))
 }
 
 /// Sends a signal through a pidfd; a process that has ended takes none.

@@ -15,8 +15,8 @@ pub use birth::{Birth, birth};
 pub use exec::{Program, exec};
 pub use fork::{Child, Ended, fork};
 pub use id::{
-    alive, boot_millis, current, descendants, descends_from, is_stopped, lookup, open, parent, send,
-    with_environment,
+    alive, boot_millis, current, descendants, descends_from, has_ended, is_stopped, lookup, open, parent,
+    send, with_environment,
 };
 pub use info::exit_of;
 pub use own::{become_default, group_members, place_fd, reset_limits, reset_signals, set_session};

@@ -1,7 +1,8 @@
 //! One screen about a root: where it is, what its guests do, what the host lacks.
 
 use crate::method::{Method, Returns, Scope, Verb};
-use crate::{ApiError, Context, Params, Permission, lifecycle};
+use crate::{ApiError, Context, Params, Permission};
+use keeper::client;
 use lxc::{Tools, subid};
 use model::GuestKind;
 use record::journal;
@@ -26,7 +27,7 @@ fn status(context: &Context<'_>, _params: &Params) -> Result<Value, ApiError> {
     let mut guests = Vec::new();
     for (vmid, kind) in context.store.list()? {
         let Ok(config) = context.store.read(kind, vmid) else { continue };
-        let state = lifecycle::state(context, vmid);
+        let state = client::state(layout, vmid);
         let name = match kind {
             GuestKind::Qemu => config.main.get("name"),
             GuestKind::Lxc => config.main.get("hostname"),

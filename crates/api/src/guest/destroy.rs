@@ -34,6 +34,7 @@ pub(crate) struct Destruction {
 /// Removes a guest.
 pub(crate) fn destroy(context: &Context<'_>, how: &Destruction) -> Result<Value, ApiError> {
     let config = context.read(how.kind, how.vmid)?;
+    lifecycle::recover(context, how.vmid)?;
     check(context, how, &config)?;
     let kind = match how.kind {
         GuestKind::Qemu => "qmdestroy",

@@ -23,7 +23,7 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("acl modify", &acl::UPDATE, &["path"]),
         Command::new("hooks abort", &hooks::ABORT, &["vmid"]).print(text),
         Command::new("hooks approvals", &approvals::LIST, &[]).formats().print(users::approvals),
-        Command::new("hooks approve", &approvals::APPROVE, &["volume"]).print(text),
+        Command::new("hooks approve", &approvals::APPROVE, &["volume"]).print(users::approved),
         workshop::CHECK,
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
         workshop::NEW,

@@ -84,6 +84,12 @@ pub(crate) fn acl(answer: &Answer<'_>) -> (String, u8) {
     (out, 0)
 }
 
+/// What was approved.
+pub(crate) fn approved(answer: &Answer<'_>) -> (String, u8) {
+    let volume = answer.params.text("volume").unwrap_or_default();
+    (format!("{volume} is approved as it is now, sha256 {}\n", super::print::plain(answer.value)), 0)
+}
+
 /// A line for each approved script.
 pub(crate) fn approvals(answer: &Answer<'_>) -> (String, u8) {
     let line = |row| {

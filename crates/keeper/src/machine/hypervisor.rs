@@ -2,7 +2,6 @@ use crate::stream::Piped;
 use hooks::Outputs;
 use model::ProcessId;
 use process::{Child, Ended};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -62,12 +61,8 @@ impl Hypervisor {
                     Ok(None) => None,
                     Err(_) => Some(End::Unknown),
                 },
-                (None, Some(pidfd)) => {
-                    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-                    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-                    let ended = matches!(poll(&mut fds, Some(&at_once)), Ok(1));
-                    ended.then(|| process::exit_of(pidfd).map_or(End::Unknown, End::Known))
-                }
+                (None, Some(pidfd)) => process::has_ended(pidfd)
+                    .then(|| process::exit_of(pidfd).map_or(End::Unknown, End::Known)),
                 (None, None) => Some(End::Unknown),
             };
         }

@@ -90,10 +90,7 @@ impl Container {
     }
 
     fn look_at_init(&mut self) {
-        let Some(init) = &self.init else { return };
-        let mut fds = [rustix::event::PollFd::new(init.pidfd(), PollFlags::IN)];
-        let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        if matches!(rustix::event::poll(&mut fds, Some(&at_once)), Ok(1)) {
+        if self.init.as_ref().is_some_and(|init| process::has_ended(init.pidfd())) {
             self.init_gone = Some(Instant::now());
             self.init = None;
         }
