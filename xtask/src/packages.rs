@@ -17,6 +17,7 @@ const RUN: &[Need] = &[
     Need { program: "lxc-start", packages: &["lxc"] },
     Need { program: "busybox", packages: &["busybox-static"] },
     Need { program: "journalctl", packages: &["systemd"] },
+    Need { program: "bwrap", packages: &["bubblewrap"] },
     Need { program: "ip", packages: &["iproute2"] },
     Need { program: "tar", packages: &["tar"] },
     Need { program: "xz", packages: &["xz-utils"] },

@@ -4,6 +4,7 @@ mod cli;
 mod clock;
 mod entry;
 mod format;
+mod lives;
 mod local;
 mod output;
 mod programs;
@@ -27,10 +28,17 @@ fn main() -> ExitCode {
     if words.first().is_none_or(|word| word != "serve") {
         end_at_panics();
     }
+    if ::workshop::lives::is_tool(name, &words) {
+        return entry::code(::workshop::lives::tool(name, &words));
+    }
+    if ["kvm", "lxc-start"].contains(&name) && keeper::simulation::is_stand_in(&words) {
+        return entry::stand_in(&words);
+    }
     let layout = Layout::new(root());
     let (program, words) = match (programs::named(name), words.first().map(String::as_str)) {
         (Some(program), _) if program.name != "hookvisor" => (program, &words[..]),
         (_, Some("keeper")) => return entry::keeper(layout, &words[1..]),
+        (_, Some("lives")) if words.len() == 1 => return entry::code(::workshop::lives::drive()),
         (_, Some("worker")) => return entry::worker(&layout),
         (_, Some("pam-helper")) => return ExitCode::from(u8::try_from(access::pam_helper()).unwrap_or(2)),
         (_, Some("complete")) => return run::complete(&layout, &words[1..]),

@@ -130,6 +130,7 @@ impl Keeper {
             reason: self.reason,
             cause,
             user: &self.user,
+            migrated_from: self.machine.migrated_from(),
             phase,
             attempt,
             links: Some(OsString::from(self.layout.run().join("bin"))),

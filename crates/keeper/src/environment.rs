@@ -20,6 +20,8 @@ pub(crate) struct Told<'a> {
     pub(crate) reason: StartReason,
     pub(crate) cause: Option<StopCause>,
     pub(crate) user: &'a UserId,
+    /// The node that the guest is migrated from.
+    pub(crate) migrated_from: Option<&'a str>,
     pub(crate) phase: Phase,
     /// Which call of this phase in this run, from 1.
     pub(crate) attempt: u32,
@@ -44,7 +46,7 @@ pub(crate) fn environment(told: &Told<'_>) -> Vec<(OsString, OsString)> {
     set("LOGNAME", "root".as_ref());
     // Proxmox VE sets it, empty, for these two phases of a virtual machine whenever it is not migrated here.
     if told.kind == GuestKind::Qemu && matches!(told.phase, Phase::PreStart | Phase::PostStart) {
-        set("PVE_MIGRATED_FROM", "".as_ref());
+        set("PVE_MIGRATED_FROM", told.migrated_from.unwrap_or_default().as_ref());
     }
     set("HOOKVISOR_RUN_ID", told.run.as_str().as_ref());
     set("HOOKVISOR_KIND", told.kind.as_str().as_ref());

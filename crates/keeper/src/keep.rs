@@ -381,7 +381,7 @@ impl Begun<'_> {
             tasks: self.tasks,
             config: None,
             config_lock: None,
-            machine: Keeper::machine(kind),
+            machine: Keeper::machine(self.layout, kind, vmid),
             hook: None,
             lingering: Vec::new(),
             attempts: BTreeMap::new(),

@@ -1,6 +1,6 @@
 use crate::clients::{ClientId, Clients};
 use crate::hook::ActiveHook;
-use crate::machine::{Container, Ground, Machine, VirtualMachine};
+use crate::machine::{Container, Ground, Machine, Simulated, VirtualMachine};
 use crate::protocol::{Asked, GuestState, Reply, Request, RunningGuest, StartRequest};
 use crate::stream::{Piped, Sinks};
 use crate::tasks::{Purpose, Tasks};
@@ -97,11 +97,12 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// The machine of a guest of this kind.
-    pub(crate) fn machine(kind: GuestKind) -> Box<dyn Machine> {
-        match kind {
-            GuestKind::Qemu => Box::new(VirtualMachine::default()),
-            GuestKind::Lxc => Box::new(Container::default()),
+    /// The machine of a guest of this kind; another one in the workshop's sandbox alone.
+    pub(crate) fn machine(layout: &Layout, kind: GuestKind, vmid: Vmid) -> Box<dyn Machine> {
+        match (crate::simulation::conduct(layout, vmid), kind) {
+            (Some(conduct), _) => Box::new(Simulated::new(kind, vmid, conduct)),
+            (None, GuestKind::Qemu) => Box::new(VirtualMachine::default()),
+            (None, GuestKind::Lxc) => Box::new(Container::default()),
         }
     }
 

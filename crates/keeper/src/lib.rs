@@ -29,6 +29,7 @@ mod turn;
 
 pub mod client;
 pub mod ends;
+pub mod simulation;
 
 pub use keep::keep;
 pub use machine::show_command;

@@ -1,10 +1,12 @@
 //! The workshop: for those who write hookscripts.
 //!
 //! [`new`](new()) makes a script from a template. [`check`](check()) reads a script and says what is wrong with it; each [`Finding`] says how it was found.
+//! [`lives`] plays whole lives of a guest with a script in a sandbox.
 
 mod check;
 mod finding;
 mod flow;
+pub mod lives;
 mod new;
 mod perl;
 mod python;

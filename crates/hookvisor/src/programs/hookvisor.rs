@@ -3,6 +3,7 @@
 use super::print::{field, text};
 use crate::cli::{Answer, Command, Program};
 use crate::clock::{local_time, seconds};
+use crate::lives;
 use crate::local;
 use crate::programs::{record, users};
 use crate::serve;
@@ -28,6 +29,7 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
         workshop::NEW,
         Command::new("hooks run", &runs::RUN, &["vmid", "run"]).formats().print(one_run),
+        lives::TEST,
         Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"]),
         Command::new("user add", &accounts::CREATE, &["userid"]),
         Command::new("user delete", &accounts::DELETE, &["userid"]),

@@ -4,12 +4,14 @@ mod find;
 mod hypervisor;
 mod lxc;
 mod qemu;
+mod simulated;
 
 pub(crate) use find::{find, find_by_pid_file, leftovers};
 pub(crate) use hypervisor::{End, Hypervisor};
 pub(crate) use lxc::Container;
 pub(crate) use qemu::VirtualMachine;
 pub use qemu::show_command;
+pub(crate) use simulated::Simulated;
 
 use crate::protocol::MachineAction;
 use config::GuestConfig;
@@ -163,4 +165,9 @@ pub(crate) trait Machine {
 
     /// Lines for the task log that the last thing gave rise to.
     fn take_words(&mut self) -> Vec<String>;
+
+    /// The node that the guest is migrated from, for its start.
+    fn migrated_from(&self) -> Option<&str> {
+        None
+    }
 }

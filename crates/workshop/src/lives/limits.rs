@@ -1,0 +1,20 @@
+//! What the kernel holds each process of the sandbox to.
+
+use super::job::Limits;
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Sets the limits for this process and all that come of it; nobody inside may raise them.
+pub(super) fn set(limits: &Limits) {
+    let to = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    let all = [
+        (Resource::Nproc, limits.processes),
+        (Resource::As, limits.memory),
+        (Resource::Core, 0),
+        (Resource::Memlock, 1 << 20),
+        (Resource::Msgqueue, 0),
+    ];
+    for (resource, value) in all {
+        // One that is lower already stays.
+        let _ = setrlimit(resource, to(value));
+    }
+}

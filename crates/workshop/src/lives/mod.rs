@@ -1,0 +1,52 @@
+//! Whole lives of a guest without any guest: a script is called as it would be for real, in a sandbox, and what it did and
+//! left behind is told.
+//!
+//! Outside, [`test`] makes a sandbox for each life ([`sandbox`]). Inside, pid 1 is this program again ([`drive`]): it lays
+//! out a root, plays the life with the commands of production or as Proxmox VE would, and collects what there is to see.
+
+mod collect;
+mod drive;
+mod job;
+mod judge;
+mod junit;
+mod life;
+mod limits;
+mod play;
+mod pve;
+mod report;
+pub mod sandbox;
+mod tools;
+mod tree;
+mod watch;
+mod world;
+
+pub use drive::drive;
+pub use job::{Limits, OneCall};
+pub use junit::junit;
+pub use life::Life;
+pub use report::{
+    CallReport, Change, ChangeKind, Entry, EntryKind, Left, LifeReport, Peak, Played, ScriptReport, Standing,
+    Verdict,
+};
+pub use sandbox::{SandboxError, Setting, World};
+pub use tools::{is_tool, tool};
+
+use std::path::Path;
+
+/// Plays lives of a script, each in a sandbox of its own.
+///
+/// # Errors
+/// A script or a configuration that cannot be read, and a sandbox that cannot be made.
+pub fn test(script: &Path, lives: &[Life], setting: &Setting) -> Result<ScriptReport, SandboxError> {
+    let scene = sandbox::Scene::new(script, setting)?;
+    let played = lives.iter().map(|life| {
+        let played = scene.play(*life)?;
+        Ok(judge::judge(*life, setting.world, played, setting.limits.disk))
+    });
+    Ok(ScriptReport {
+        file: script.display().to_string(),
+        world: setting.world,
+        sandbox: setting.sandbox,
+        lives: played.collect::<Result<_, SandboxError>>()?,
+    })
+}

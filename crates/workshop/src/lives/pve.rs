@@ -1,0 +1,449 @@
+//! A life as Proxmox VE has it, as far as a script can tell: the script is a child in the foreground, the guest's lock is
+//! held, nothing limits it, and whoever has its outputs open is waited for.
+
+use super::Life;
+use super::drive::{Stage, pause};
+use super::job::OneCall;
+use super::life::Step;
+use super::report::{CallReport, EntryKind};
+use hooks::{command_line, error_text, failure};
+use keeper::simulation::{self, Conduct};
+use model::{GuestKind, Outcome, Phase, Vmid};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use store::ConfigLock;
+
+/// How long a command waits for a guest's lock.
+const LOCK: Duration = Duration::from_secs(10);
+
+/// How long a guest that heeds may take to go down.
+const DOWN: Duration = Duration::from_secs(20);
+
+/// When somebody loses patience with a script that hangs.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How much of each output of a call is shown, in bytes.
+const SHOWN: usize = 64 << 10;
+
+/// Plays it.
+pub(super) fn play(stage: &mut Stage, life: Life) {
+    let mut host =
+        Host { stage, conduct: life.conduct(), hangs: life == Life::HungHook, guests: BTreeMap::new() };
+    let (first, last) = (host.stage.laid.vmids[0], host.stage.laid.vmids[host.stage.laid.vmids.len() - 1]);
+    for step in life.steps() {
+        let well = match step {
+            Step::Start if life == Life::Refused => host.refuse(first),
+            Step::Start => host.start(&[first], "start"),
+            Step::StartBoth => host.start(&[first, last], "start"),
+            Step::Shutdown => host.shutdown(first, DOWN),
+            Step::ShutdownOther => host.shutdown(last, DOWN),
+            Step::ShutdownInVain => {
+                host.shutdown(first, Duration::from_secs(1));
+                true
+            }
+            Step::Reboot => host.shutdown(first, DOWN) && host.start(&[first], "start (of the reboot)"),
+            Step::PowerOff | Step::Kill => host.ends_by_itself(first, *step == Step::Kill),
+        };
+        if host.stage.watch.cut.is_some() || !well {
+            break;
+        }
+    }
+    for (_, mut child) in std::mem::take(&mut host.guests) {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Makes one call with an environment that is given.
+pub(super) fn call(stage: &mut Stage, call: &OneCall) {
+    let mut host = Host { stage, conduct: Conduct::default(), hangs: false, guests: BTreeMap::new() };
+    let vmid = host.stage.laid.vmids[0];
+    if matches!(call.phase, Phase::PostStart | Phase::PreStop) {
+        let _ = host.launch(vmid);
+    }
+    host.hooks(&[vmid], call.phase, Some(&call.env));
+    for (_, mut child) in std::mem::take(&mut host.guests) {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// A host whose guests live as at Proxmox VE.
+struct Host<'a> {
+    stage: &'a mut Stage,
+    conduct: Conduct,
+    /// Whether the first `pre-start` hangs until somebody kills it.
+    hangs: bool,
+    guests: BTreeMap<Vmid, Child>,
+}
+
+impl Host<'_> {
+    fn say(&mut self, kind: EntryKind, vmid: Vmid, text: impl Into<String>) {
+        self.stage.note(kind, Some(vmid.get()), None, text);
+    }
+
+    fn program(&self) -> &'static str {
+        if self.stage.laid.kind == GuestKind::Qemu { "qm" } else { "pct" }
+    }
+
+    fn lock(&mut self, vmid: Vmid) -> Option<ConfigLock> {
+        let locked = self.stage.laid.store.lock(self.stage.laid.kind, vmid, LOCK, &mut |_| {});
+        locked.inspect_err(|error| self.say(EntryKind::Said, vmid, error.to_string())).ok()
+    }
+
+    fn refuse(&mut self, vmid: Vmid) -> bool {
+        let text = format!("{} start {vmid}", self.program());
+        self.stage.note(EntryKind::Command, None, None, text).failed = true;
+        let label = self.stage.laid.kind.label();
+        self.say(EntryKind::Said, vmid, format!("{label} is locked (backup)"));
+        true
+    }
+
+    fn start(&mut self, vmids: &[Vmid], what: &str) -> bool {
+        let mut places = Vec::new();
+        for vmid in vmids {
+            places.push(self.stage.timeline.len());
+            let text = format!("{} {what} {vmid}", self.program());
+            self.stage.note(EntryKind::Command, None, None, text);
+        }
+        let locks: Vec<Option<ConfigLock>> = vmids.iter().map(|vmid| self.lock(*vmid)).collect();
+        let mut well = true;
+        let mut up = Vec::new();
+        for (at, result) in self.hooks(vmids, Phase::PreStart, None).into_iter().enumerate() {
+            let vmid = vmids[at];
+            let launched = result.and_then(|()| self.launch(vmid));
+            match launched {
+                Ok(()) => up.push(vmid),
+                Err(error) => {
+                    well = false;
+                    self.stage.timeline[places[at]].failed = true;
+                    self.say(EntryKind::Said, vmid, error.trim_end());
+                }
+            }
+        }
+        self.hooks(&up, Phase::PostStart, None);
+        drop(locks);
+        well
+    }
+
+    /// The guest comes up, or not.
+    fn launch(&mut self, vmid: Vmid) -> Result<(), String> {
+        let text = |error: std::io::Error| error.to_string();
+        let (layout, kind) = (self.stage.laid.layout.clone(), self.stage.laid.kind);
+        let config = self.stage.laid.config(vmid)?;
+        for name in simulation::interfaces(&layout, kind, vmid, &config) {
+            simulation::make_interface(&name);
+        }
+        let conduct =
+            if vmid == self.stage.laid.vmids[0] { self.conduct.clone() } else { Conduct::default() };
+        let mut child = simulation::spawn(&layout, kind, vmid, &config, &conduct).map_err(text)?;
+        let up = |child: &mut Child| match child.try_wait() {
+            Ok(None) => simulation::is_up(&layout, vmid).then_some(true),
+            _ => Some(false),
+        };
+        let came = loop {
+            if let Some(came) = up(&mut child) {
+                break came;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        if came {
+            self.guests.insert(vmid, child);
+            self.say(EntryKind::Guest, vmid, "is up");
+            return Ok(());
+        }
+        self.release(vmid);
+        match kind {
+            GuestKind::Qemu => Err("start failed: QEMU exited with code 1".to_owned()),
+            GuestKind::Lxc => {
+                // The container's own monitor runs it, after whatever came of the start.
+                self.hooks(&[vmid], Phase::PostStop, None);
+                Err(format!("startup for container '{vmid}' failed"))
+            }
+        }
+    }
+
+    fn release(&mut self, vmid: Vmid) {
+        let (layout, kind) = (&self.stage.laid.layout, self.stage.laid.kind);
+        for path in simulation::files(layout, kind, vmid) {
+            let _ = std::fs::remove_file(path);
+        }
+        let _ = std::fs::remove_file(layout.monitor_socket(vmid));
+        if let Ok(config) = self.stage.laid.config(vmid) {
+            for name in simulation::interfaces(layout, kind, vmid, &config) {
+                simulation::remove_interface(&name);
+            }
+        }
+    }
+
+    fn shutdown(&mut self, vmid: Vmid, limit: Duration) -> bool {
+        let place = self.stage.timeline.len();
+        let text = format!("{} shutdown {vmid} --timeout {}", self.program(), limit.as_secs());
+        self.stage.note(EntryKind::Command, None, None, text);
+        let lock = self.lock(vmid);
+        self.hooks(&[vmid], Phase::PreStop, None);
+        if self.stage.watch.cut.is_some() {
+            return false;
+        }
+        let went = simulation::ask_down(&self.stage.laid.layout, vmid, limit).unwrap_or(false);
+        if !went {
+            self.stage.timeline[place].failed = true;
+            let error = match self.stage.laid.kind {
+                GuestKind::Qemu => "VM quit/powerdown failed - got timeout",
+                GuestKind::Lxc => "container did not stop",
+            };
+            self.say(EntryKind::Said, vmid, error);
+            return false;
+        }
+        self.is_gone(vmid, "is gone: shutdown");
+        drop(lock);
+        self.stage.watch.cut.is_none()
+    }
+
+    fn ends_by_itself(&mut self, vmid: Vmid, killed: bool) -> bool {
+        let what = if killed { "the guest's hypervisor is killed" } else { "the guest powers itself off" };
+        self.stage.note(EntryKind::Command, Some(vmid.get()), None, what);
+        if killed {
+            if let Some(child) = self.guests.get_mut(&vmid) {
+                let _ = child.kill();
+            }
+        } else {
+            let _ = simulation::power_off(&self.stage.laid.layout, vmid);
+        }
+        let lock = self.lock(vmid);
+        self.is_gone(vmid, if killed { "is gone: killed" } else { "is gone: guest-poweroff" });
+        drop(lock);
+        true
+    }
+
+    /// The guest has ended, or is off: it is told to quit, what it had is given back, and `post-stop` runs.
+    fn is_gone(&mut self, vmid: Vmid, how: &str) {
+        let _ = simulation::quit(&self.stage.laid.layout, vmid);
+        if let Some(mut child) = self.guests.remove(&vmid)
+            && !self.stage.wait_for(&mut child)
+        {
+            let _ = child.kill();
+        }
+        self.say(EntryKind::Guest, vmid, how);
+        self.release(vmid);
+        self.hooks(&[vmid], Phase::PostStop, None);
+    }
+
+    /// Calls the script for each guest, beside each other, and waits until nobody has their outputs open any more.
+    fn hooks(
+        &mut self,
+        vmids: &[Vmid],
+        phase: Phase,
+        env: Option<&[(String, String)]>,
+    ) -> Vec<Result<(), String>> {
+        let mut calls: Vec<Result<Running, String>> = Vec::new();
+        for vmid in vmids {
+            let text = command_line(&self.stage.laid.script, *vmid, phase);
+            self.stage.note(EntryKind::Begin, Some(vmid.get()), Some(phase), text);
+            let env = env.map_or_else(|| self.environment(*vmid, phase), <[_]>::to_vec);
+            calls.push(self.spawn(*vmid, phase, env));
+        }
+        let mut results = Vec::new();
+        for (vmid, call) in vmids.iter().zip(calls) {
+            let result = match call {
+                Ok(running) => self.see_through(*vmid, phase, running),
+                Err(cause) => {
+                    self.ended(*vmid, phase, "cannot be run", None, (0, false));
+                    Err(cause)
+                }
+            };
+            let result = result.map_err(|cause| error_text(*vmid, phase, &cause));
+            if let Err(error) = result.as_ref()
+                && phase != Phase::PreStart
+            {
+                self.stage.note(EntryKind::Said, Some(vmid.get()), Some(phase), error.trim_end());
+            }
+            results.push(result);
+        }
+        results
+    }
+
+    fn ended(
+        &mut self,
+        vmid: Vmid,
+        phase: Phase,
+        outcome: &str,
+        millis: Option<u64>,
+        (cut, held): (u64, bool),
+    ) {
+        let took = millis.map(|millis| format!(" after {millis} ms")).unwrap_or_default();
+        let text = format!("{phase} ended: {outcome}{took}");
+        self.stage.note(EntryKind::End, Some(vmid.get()), Some(phase), text).failed = outcome != "ok";
+        let outcome = Some(outcome.to_owned());
+        self.stage.calls.push(CallReport { vmid: vmid.get(), phase, outcome, millis, cut, held });
+    }
+
+    /// What a worker of the API has, and nothing of hookvisor's own.
+    fn environment(&self, vmid: Vmid, phase: Phase) -> Vec<(String, String)> {
+        let kind = self.stage.laid.kind;
+        let mut env = vec![("PATH".to_owned(), "/sbin:/bin:/usr/sbin:/usr/bin".to_owned())];
+        let mut set = |key: &str, value: String| env.push((key.to_owned(), value));
+        set("LC_ALL", "C".to_owned());
+        set("LVM_SUPPRESS_FD_WARNINGS", "1".to_owned());
+        if kind == GuestKind::Qemu && matches!(phase, Phase::PreStart | Phase::PostStart) {
+            set("PVE_MIGRATED_FROM", self.conduct.migrated_from.clone().unwrap_or_default());
+        }
+        if kind == GuestKind::Lxc && phase == Phase::PostStop {
+            set("LXC_NAME", vmid.to_string());
+            set("LXC_CONFIG_FILE", format!("/var/lib/lxc/{vmid}/config"));
+            set("LXC_ROOTFS_MOUNT", "/usr/lib/x86_64-linux-gnu/lxc/rootfs".to_owned());
+            set("LXC_ROOTFS_PATH", format!("/var/lib/lxc/{vmid}/rootfs"));
+            set("LXC_CGNS_AWARE", "1".to_owned());
+            set("LXC_LOG_LEVEL", "ERROR".to_owned());
+            set("LXC_HOOK_VERSION", "0".to_owned());
+            set("LXC_TARGET", "stop".to_owned());
+        }
+        env
+    }
+
+    fn spawn(&self, vmid: Vmid, phase: Phase, env: Vec<(String, String)>) -> Result<Running, String> {
+        let script = &self.stage.laid.script;
+        let volume = format!("local:snippets/{}", script.file_name().unwrap_or_default().to_string_lossy());
+        match std::fs::metadata(script) {
+            Ok(meta) if !meta.is_file() => return Err(format!("script '{volume}' does not exist\n")),
+            Err(_) => return Err(format!("script '{volume}' does not exist\n")),
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => {
+                return Err(format!("script '{volume}' is not executable\n"));
+            }
+            Ok(_) => {}
+        }
+        let command = || {
+            let mut command = Command::new(script);
+            command.env_clear().envs(env.clone()).current_dir("/");
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+        };
+        let words = [vmid.to_string(), phase.to_string()];
+        let spawned = command().args(&words).spawn().or_else(|error| {
+            // A file without a first line that names an interpreter is the shell's.
+            if error.raw_os_error() != Some(libc::ENOEXEC) {
+                return Err(error);
+            }
+            let mut shell = Command::new("/bin/sh");
+            shell.arg0("sh").arg(script).args(&words).env_clear().envs(env.clone()).current_dir("/");
+            shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+        });
+        let line = command_line(script, vmid, phase);
+        let mut child = spawned
+            .map_err(|error| format!("command '{line}' failed: open3: exec of {line} failed: {error}\n"))?;
+        let (sender, heard) = mpsc::channel();
+        hear(child.stdout.take(), EntryKind::Out, sender.clone());
+        hear(child.stderr.take(), EntryKind::Err, sender);
+        Ok(Running { child, began: Instant::now(), heard })
+    }
+
+    fn see_through(&mut self, vmid: Vmid, phase: Phase, mut running: Running) -> Result<(), String> {
+        let mut cut = 0;
+        let mut status = None;
+        let mut held = false;
+        let mut done = None;
+        let hangs = self.hangs && phase == Phase::PreStart;
+        loop {
+            let mut open = true;
+            loop {
+                match running.heard.try_recv() {
+                    Ok(Heard::Line(kind, text)) => {
+                        self.stage.note(kind, Some(vmid.get()), Some(phase), text);
+                    }
+                    Ok(Heard::Cut(bytes)) => cut += bytes,
+                    Err(mpsc::TryRecvError::Empty) => break,
+                    Err(mpsc::TryRecvError::Disconnected) => {
+                        open = false;
+                        break;
+                    }
+                }
+            }
+            if status.is_none() {
+                status = running.child.try_wait().ok().flatten();
+                done = status.map(|_| Instant::now());
+            }
+            // A moment is no child: whoever wrote last may not be heard yet.
+            let waits = done.is_some_and(|done: Instant| done.elapsed() > Duration::from_millis(500));
+            if open && waits && !held {
+                held = true;
+                let text = "the script has ended, and a child of it has its outputs open: Proxmox VE waits";
+                self.stage.note(EntryKind::Said, Some(vmid.get()), Some(phase), text);
+            }
+            if !open && status.is_some() {
+                break;
+            }
+            if self.stage.watch.is_over() {
+                let _ = running.child.kill();
+                break;
+            }
+            if hangs && running.began.elapsed() >= PATIENCE && status.is_none() {
+                let text = "it hangs, nothing limits it, and the guest is locked: somebody kills it";
+                self.stage.note(EntryKind::Said, Some(vmid.get()), Some(phase), text);
+                let _ = running.child.kill();
+            }
+            if status.is_none() {
+                pause(running.child.id());
+            } else {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let millis = u64::try_from(running.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Some(status) = status else {
+            self.stage.calls.push(CallReport {
+                vmid: vmid.get(),
+                phase,
+                outcome: None,
+                millis: None,
+                cut,
+                held,
+            });
+            return Err("the life is over".to_owned());
+        };
+        let outcome = match (status.code(), status.signal()) {
+            (Some(0), _) => Outcome::Ok,
+            (Some(code), _) => Outcome::Exit(code),
+            (None, signal) => Outcome::Signal(signal.unwrap_or(0)),
+        };
+        self.ended(vmid, phase, &outcome.to_string(), Some(millis), (cut, held));
+        let line = command_line(&self.stage.laid.script, vmid, phase);
+        failure(&line, outcome).map_or(Ok(()), Err)
+    }
+}
+
+/// A call of the script.
+struct Running {
+    child: Child,
+    began: Instant,
+    heard: Receiver<Heard>,
+}
+
+enum Heard {
+    Line(EntryKind, String),
+    Cut(u64),
+}
+
+/// Takes all of an output, and passes on the first of it.
+fn hear(from: Option<impl Read + Send + 'static>, kind: EntryKind, to: mpsc::Sender<Heard>) {
+    let Some(from) = from else { return };
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let _ = thread.spawn(move || {
+        let mut lines = BufReader::new(from);
+        let (mut line, mut shown) = (Vec::new(), 0);
+        while lines.by_ref().take(SHOWN as u64).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+            let _ = to.send(Heard::Line(kind, text));
+            shown += line.len();
+            line.clear();
+            if shown >= SHOWN {
+                break;
+            }
+        }
+        let cut = std::io::copy(&mut lines, &mut std::io::sink()).unwrap_or(0);
+        let _ = to.send(Heard::Cut(cut));
+    });
+}

@@ -1,0 +1,92 @@
+//! The lives as Proxmox VE has them.
+
+use crate::played::{BWRAP, Script};
+use e2e::suite::Test;
+use e2e::tests;
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(
+        bare [BWRAP]: each_life_has_its_calls, a_container_s_failed_start_has_post_stop, the_environment_is_the_callers,
+            the_lock_is_held, who_holds_the_outputs_is_waited_for, what_hangs_hangs
+    )
+}
+
+const PVE: &[&str] = &["--as", "pve"];
+const FOUR: &str = "pre-start post-start pre-stop post-stop";
+
+fn each_life_has_its_calls() {
+    let script = Script::shell("echo \"$2 ${PVE_MIGRATED_FROM-unset}\"");
+    let lives = [
+        ("normal", FOUR),
+        ("refused", ""),
+        ("failed-start", "pre-start"),
+        ("poweroff", "pre-start post-start post-stop"),
+        ("crash", "pre-start post-start post-stop"),
+        ("reboot", "pre-start post-start pre-stop post-stop pre-start post-start pre-stop post-stop"),
+        ("slow-shutdown", "pre-start post-start pre-stop pre-stop post-stop"),
+        ("hung-hook", "pre-start"),
+        ("migration", FOUR),
+        ("two-guests", FOUR),
+    ];
+    for (name, phases) in lives {
+        let life = script.life(name, PVE);
+        life.is_fine();
+        assert_eq!(life.phases(100), phases, "{name}: {:#}", life.0);
+        match name {
+            "normal" => {
+                life.prints("pre-start ");
+                life.prints("pre-stop unset");
+            }
+            "migration" => life.prints("post-start pve2"),
+            "two-guests" => assert_eq!(life.phases(101), FOUR, "{:#}", life.0),
+            _ => {}
+        }
+    }
+}
+
+fn a_container_s_failed_start_has_post_stop() {
+    let script = Script::shell("echo \"$2 ${LXC_TARGET-unset}\"");
+    let life = script.life("failed-start", &["--as", "pve", "--kind", "lxc"]);
+    life.is_fine();
+    assert_eq!(life.phases(200), "pre-start post-stop", "{:#}", life.0);
+    life.prints("post-stop stop");
+}
+
+fn the_environment_is_the_callers() {
+    let script = Script::shell("env | grep -c HOOKVISOR_; echo \"$LC_ALL $PATH\"; exit 0");
+    let life = script.life("normal", PVE);
+    life.is_fine();
+    life.prints("0");
+    life.prints("C /sbin:/bin:/usr/sbin:/usr/bin");
+}
+
+fn the_lock_is_held() {
+    let script = Script::shell("[ \"$2\" != post-start ] || qm set $1 --description x");
+    let life = script.life("normal", PVE);
+    life.fails("post-start failed: exit code 255");
+    life.shows("can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+    let script = Script::shell("[ \"$2\" != post-start ] || qm stop $1");
+    let life = script.life("poweroff", PVE);
+    life.fails("post-start failed: exit code 255");
+    life.shows("can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+}
+
+fn who_holds_the_outputs_is_waited_for() {
+    let script = Script::shell("[ \"$2\" != post-start ] || { sleep 3 & }");
+    let life = script.life("normal", PVE);
+    life.fails("a child that post-start left has its outputs open");
+    let took = life.0["calls"][1]["millis"].as_u64();
+    assert!(took.is_some_and(|millis| millis >= 2900), "{:#}", life.0);
+    // Nothing of the kind here.
+    script.life("normal", &[]).0["calls"][1]["held"]
+        .as_bool()
+        .filter(|held| *held)
+        .map_or((), |_| panic!("held"));
+}
+
+fn what_hangs_hangs() {
+    let script = Script::shell("[ \"$2\" != pre-stop ] || sleep 600");
+    let life = script.life("normal", &["--as", "pve", "--timeout", "3"]);
+    life.fails("pre-stop did not end");
+    life.fails("the life was ended at its limit of 3 s");
+}

@@ -1,0 +1,54 @@
+//! How it is told: text, JSON, JUnit, exit codes, and what cannot be played.
+
+use crate::played::{BWRAP, Script};
+use e2e::suite::Test;
+use e2e::tests;
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(bare [BWRAP]: the_text_is_a_timeline, junit_has_a_case_for_each_life, bad_input_is_named)
+}
+
+fn the_text_is_a_timeline() {
+    let script = Script::shell("echo \"now $2\"");
+    let output = script.output(&["--life", "normal", "--life", "crash"]).ok();
+    let text = output.out();
+    for part in [
+        "hook.sh: normal: passed\n",
+        "$ qm start 100\n",
+        "100   pre-start   /var/lib/vz/snippets/hook.sh 100 pre-start\n",
+        "100   post-stop   | now post-stop\n",
+        "hook.sh: crash: passed\n",
+        "the guest is gone: killed\n",
+        "1 script, 2 lives: 2 passed, 0 failed\n",
+    ] {
+        assert!(text.contains(part), "{part}: {}", output.describe());
+    }
+    let script = Script::shell("[ \"$2\" != pre-start ] || exit 3");
+    let output = script.output(&["--life", "normal"]).fails();
+    assert!(
+        output.out().contains("failed: pre-start refused the start: exit code 3"),
+        "{}",
+        output.describe()
+    );
+    assert!(output.out().ends_with("1 script, 1 life: 0 passed, 1 failed\n"), "{}", output.describe());
+}
+
+fn junit_has_a_case_for_each_life() {
+    let script = Script::shell("[ \"$2\" != post-stop ] || exit 3");
+    let place = script.folder.path().join("result.xml");
+    script.output(&["--life", "normal", "--life", "refused", "--junit", &place.to_string_lossy()]).fails();
+    let text = std::fs::read_to_string(&place).expect("the result is there");
+    assert!(text.contains("tests=\"2\" failures=\"1\""), "{text}");
+    assert!(text.contains("<failure message=\"post-stop failed: exit code 3\">"), "{text}");
+    assert_eq!(text.matches("<testcase ").count(), 2, "{text}");
+    assert_eq!(text.matches("</testcase>").count(), 2, "{text}");
+}
+
+fn bad_input_is_named() {
+    let script = Script::shell("exit 0");
+    script.output(&["--life", "eternal"]).fails().complains("life");
+    script.output(&["--config", "/nowhere/100.conf"]).fails().complains("cannot read '/nowhere/100.conf'");
+    script.output(&["/nowhere/hook.sh"]).fails().complains("cannot read '/nowhere/hook.sh'");
+    let odd = Script::new("a script", "#!/bin/sh\n");
+    odd.output(&[]).fails().complains("'a script' cannot be the name of a snippet");
+}
