@@ -4,14 +4,14 @@
 //! only `…` for any number of lines. `$ cargo xtask …` is run by `cargo xtask test` itself.
 
 use e2e::output::run;
-use e2e::suite::{BUSYBOX, LXC, Need, QEMU, Test};
+use e2e::suite::{BUSYBOX, BWRAP, LXC, Need, QEMU, Test};
 use e2e::transcript::line_matches;
 use e2e::{Behaviour, Host, Kind, tests};
 use std::fs;
 use std::path::Path;
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests!(bare [Need::Root, Need::Journald, QEMU, LXC, BUSYBOX]: the_pages_are_true)
+    tests!(bare [Need::Root, Need::Journald, QEMU, LXC, BUSYBOX, BWRAP]: the_pages_are_true)
 }
 
 /// The root that the pages use.

@@ -43,6 +43,8 @@ pub const LXC: Need = Need::Program("lxc-start", "lxc");
 pub const QEMU_GA: Need = Need::Program("qemu-ga", "qemu-guest-agent");
 /// A client of HTTP.
 pub const CURL: Need = Need::Program("curl", "curl");
+/// What makes the sandbox in which lives are played.
+pub const BWRAP: Need = Need::Program("bwrap", "bubblewrap");
 /// What the container's template is made of.
 pub const BUSYBOX: Need = Need::Program("busybox", "busybox-static");
 

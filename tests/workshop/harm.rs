@@ -1,7 +1,7 @@
 //! Scripts that do harm: none comes of it outside, and it is said what they tried.
 
-use crate::played::{BWRAP, Script};
-use e2e::suite::Test;
+use crate::played::Script;
+use e2e::suite::{BWRAP, Test};
 use e2e::tests;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! The lives, as hookvisor has them: the calls of each, and what the script gets and leaves.
 
-use crate::played::{BWRAP, Script};
-use e2e::suite::Test;
+use crate::played::Script;
+use e2e::suite::{BWRAP, Test};
 use e2e::{output, tests};
 use std::path::Path;
 use std::process::Command;
@@ -17,10 +17,11 @@ pub(crate) fn tests() -> Vec<Test> {
 const FOUR: &str = "pre-start post-start pre-stop post-stop";
 
 /// Each life of a script that does nothing, with the calls of the guest.
-const LIVES: [(&str, &str); 10] = [
+const LIVES: [(&str, &str); 11] = [
     ("normal", FOUR),
     ("refused", ""),
     ("failed-start", "pre-start post-stop"),
+    ("retried-start", "pre-start post-stop pre-start post-start pre-stop post-stop"),
     ("poweroff", "pre-start post-start post-stop"),
     ("crash", "pre-start post-start post-stop"),
     ("reboot", "pre-start post-start pre-stop post-stop pre-start post-start pre-stop post-stop"),

@@ -1,12 +1,13 @@
 //! Whole lives of a guest without any guest: what `hookvisor hooks test` plays, sees and holds back.
 
 mod as_pve;
+mod check;
 mod harm;
 mod lives;
 mod played;
 mod report;
 
 fn main() -> std::process::ExitCode {
-    let tests = [lives::tests(), as_pve::tests(), harm::tests(), report::tests()];
+    let tests = [lives::tests(), as_pve::tests(), harm::tests(), report::tests(), check::tests()];
     e2e::suite::main("workshop", tests.concat())
 }

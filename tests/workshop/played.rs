@@ -2,15 +2,11 @@
 
 use e2e::host;
 use e2e::output::{Output, run};
-use e2e::suite::Need;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-
-/// What all of these tests need.
-pub(crate) const BWRAP: Need = Need::Program("bwrap", "bubblewrap");
 
 /// A script in a folder of its own.
 pub(crate) struct Script {

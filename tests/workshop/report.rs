@@ -1,7 +1,7 @@
 //! How it is told: text, JSON, JUnit, exit codes, and what cannot be played.
 
-use crate::played::{BWRAP, Script};
-use e2e::suite::Test;
+use crate::played::Script;
+use e2e::suite::{BWRAP, Test};
 use e2e::tests;
 
 pub(crate) fn tests() -> Vec<Test> {

@@ -18,6 +18,9 @@ static PATH: Property = Property::string("path");
 
 static CHECKED: &[&[Property]] = &[&[
     Property::new("script", Type::Array(&PATH)).describe("The scripts' paths."),
+    Property::boolean("run").default("0").describe(
+        "Plays lives of a guest with the script, too, in a sandbox and as Proxmox VE would, and tells what shows there.",
+    ),
     Property::boolean("strict")
         .default("0")
         .describe("Fails for notes and for what could not be judged, too."),
@@ -26,7 +29,7 @@ static CHECKED: &[&[Property]] = &[&[
 /// `hookvisor hooks check`
 pub(crate) const CHECK: Command = Command::local(
     "hooks check",
-    "Reads hookscripts for the mistakes that are made in them, and says what it could not judge. Nothing of them is run.",
+    "Reads hookscripts for the mistakes that are made in them, and says what it could not judge. Nothing of them is run but with --run.",
     CHECKED,
     &[],
     check,
@@ -41,7 +44,10 @@ fn check(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, Strin
         .list("script")
         .into_iter()
         .map(|path| {
-            let report = workshop::check(Path::new(path)).map_err(|error| told(&error))?;
+            let mut report = workshop::check(Path::new(path)).map_err(|error| told(&error))?;
+            if params.flag("run", false) {
+                report.run(Path::new(path)).map_err(|error| told(&error))?;
+            }
             Ok(json!(report))
         })
         .collect();
@@ -65,13 +71,16 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
             let phases = if phases.is_empty() { String::new() } else { format!(" [{}]", phases.join(", ")) };
             let _ = writeln!(
                 out,
-                "{}: {level}: {} ({}{phases})\n    why:  {}\n    mend: {}",
+                "{}: {level}: {} ({}{phases})",
                 place(&finding["line"]),
                 plain(&finding["what"]),
                 plain(&finding["rule"]),
-                plain(&finding["why"]),
-                plain(&finding["mend"]),
             );
+            if let Some(call) = finding["found"]["call"].as_str() {
+                let _ = writeln!(out, "    seen: in the call {call}");
+            }
+            let (why, mend) = (plain(&finding["why"]), plain(&finding["mend"]));
+            let _ = writeln!(out, "    why:  {why}\n    mend: {mend}");
         }
         for open in report["unjudged"].as_array().into_iter().flatten() {
             unjudged += 1;

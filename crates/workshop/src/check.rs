@@ -1,7 +1,8 @@
 //! Reading a script for the mistakes that are made in hookscripts.
 
-use crate::finding::{Report, Unjudged};
+use crate::finding::{Finding, Report, Unjudged};
 use crate::flow::Machine;
+use crate::lives::{self, SandboxError};
 use crate::rules::{self, Told};
 use crate::script::{Language, Source};
 use crate::syntax::Script;
@@ -45,6 +46,25 @@ pub fn check(path: &Path) -> Result<Report, CheckError> {
         Ok(Ok(report)) => Ok(report),
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
         Err(source) => Err(CheckError { path: path.to_owned(), source }),
+    }
+}
+
+impl Report {
+    /// Runs the script as well, and adds what shows only then.
+    ///
+    /// # Errors
+    /// As [`crate::lives::test`].
+    pub fn run(&mut self, path: &Path) -> Result<(), SandboxError> {
+        let found = lives::check_by_running(path)?;
+        let known = |new: &Finding| {
+            let same = |old: &&Finding| {
+                old.rule == new.rule && new.phases.iter().all(|phase| old.phases.contains(phase))
+            };
+            self.findings.iter().any(|old| same(&old))
+        };
+        let new: Vec<Finding> = found.into_iter().filter(|finding| !known(finding)).collect();
+        self.findings.extend(new);
+        Ok(())
     }
 }
 

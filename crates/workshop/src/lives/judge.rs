@@ -5,6 +5,7 @@ use super::collect::is_transient;
 use super::report::{ChangeKind, LifeReport, Played, Standing, Verdict};
 use super::sandbox::World;
 use model::Phase;
+use std::collections::BTreeMap;
 
 /// From how much output on it is told, in bytes.
 const CHATTY: u64 = 16 << 20;
@@ -47,7 +48,7 @@ impl Verdicts {
             match call.outcome.as_deref() {
                 Some("ok") => {}
                 Some(_) if by_design => {}
-                Some(outcome) if phase == Phase::PreStart => {
+                Some(outcome) if phase == Phase::PreStart && outcome.starts_with("exit code") => {
                     self.fails(Some(phase), format!("pre-start refused the start: {outcome}"));
                 }
                 Some(outcome) => self.fails(Some(phase), format!("{phase} failed: {outcome}")),
@@ -80,8 +81,11 @@ impl Verdicts {
             self.fails(None, format!("it filled a file system, {} MiB", disk >> 20));
         }
         if played.keepers_killed > 0 {
-            let times = played.keepers_killed;
-            self.fails(None, format!("the process that calls it was killed, {times} times"));
+            let times = match played.keepers_killed {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            self.fails(None, format!("the process that calls it was killed, {times}"));
         }
         for path in &played.secrets {
             self.fails(None, format!("it opened {path}, whose real one is secret"));
@@ -105,8 +109,13 @@ impl Verdicts {
 
     fn of_rest(&mut self, played: &Played) {
         let left = &played.left;
-        for line in &left.processes {
-            self.fails(None, format!("the process '{line}' is left"));
+        // Where the life was ended what ran is no surprise.
+        let lines = left.processes.iter().filter(|_| played.cut.is_none());
+        let mut counted: BTreeMap<&str, u32> = BTreeMap::new();
+        lines.for_each(|line| *counted.entry(line).or_default() += 1);
+        for (line, count) in counted {
+            let times = if count > 1 { format!(", {count} times") } else { String::new() };
+            self.fails(None, format!("the process '{line}' is left{times}"));
         }
         for place in &left.mounts {
             self.fails(None, format!("a mount is left at {place}"));

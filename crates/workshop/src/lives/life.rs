@@ -13,6 +13,8 @@ pub enum Life {
     Refused,
     /// It does not come up after `pre-start`.
     FailedStart,
+    /// The same, and then it is started again and comes up.
+    RetriedStart,
     /// It powers itself off.
     Poweroff,
     /// It is killed.
@@ -34,6 +36,8 @@ pub enum Life {
 pub(super) enum Step {
     /// The guest is started.
     Start,
+    /// It is started and does not come up.
+    StartInVain,
     /// Two guests are started at the same moment.
     StartBoth,
     /// It is asked to shut down.
@@ -52,10 +56,11 @@ pub(super) enum Step {
 
 impl Life {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Normal,
         Self::Refused,
         Self::FailedStart,
+        Self::RetriedStart,
         Self::Poweroff,
         Self::Crash,
         Self::Reboot,
@@ -66,10 +71,11 @@ impl Life {
     ];
 
     /// The names, as [`Life::name`] has them.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "normal",
         "refused",
         "failed-start",
+        "retried-start",
         "poweroff",
         "crash",
         "reboot",
@@ -96,6 +102,7 @@ impl Life {
         match self {
             Self::Normal | Self::Migration => &[Step::Start, Step::Shutdown],
             Self::Refused | Self::FailedStart | Self::HungHook => &[Step::Start],
+            Self::RetriedStart => &[Step::StartInVain, Step::Start, Step::Shutdown],
             Self::Poweroff => &[Step::Start, Step::PowerOff],
             Self::Crash => &[Step::Start, Step::Kill],
             Self::Reboot => &[Step::Start, Step::Reboot, Step::Shutdown],
@@ -107,7 +114,7 @@ impl Life {
     /// What its guest does.
     pub(super) fn conduct(self) -> Conduct {
         Conduct {
-            fails: self == Self::FailedStart,
+            fails: matches!(self, Self::FailedStart | Self::RetriedStart),
             ignores: u32::from(self == Self::SlowShutdown),
             migrated_from: (self == Self::Migration).then(|| "pve2".to_owned()),
         }

@@ -7,8 +7,9 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 pub(super) fn set(limits: &Limits) {
     let to = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
     let all = [
-        (Resource::Nproc, limits.processes),
-        (Resource::As, limits.memory),
+        // A little more than what ends the life, so that it is ended and not in the way of its own commands.
+        (Resource::Nproc, limits.processes + 32),
+        (Resource::As, limits.memory + (256 << 20)),
         (Resource::Core, 0),
         (Resource::Memlock, 1 << 20),
         (Resource::Msgqueue, 0),

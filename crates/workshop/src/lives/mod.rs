@@ -4,6 +4,7 @@
 //! Outside, [`test`] makes a sandbox for each life ([`sandbox`]). Inside, pid 1 is this program again ([`drive`]): it lays
 //! out a root, plays the life with the commands of production or as Proxmox VE would, and collects what there is to see.
 
+mod check;
 mod collect;
 mod drive;
 mod job;
@@ -20,6 +21,7 @@ mod tree;
 mod watch;
 mod world;
 
+pub use check::check_by_running;
 pub use drive::drive;
 pub use job::{Limits, OneCall};
 pub use junit::junit;

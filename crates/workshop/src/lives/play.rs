@@ -44,6 +44,11 @@ fn take(stage: &mut Stage, step: Step) -> Option<bool> {
     let (first, last) = (stage.laid.vmids[0], *stage.laid.vmids.last()?);
     match step {
         Step::Start => command(stage, "start", first, &[]),
+        Step::StartInVain => {
+            let started = command(stage, "start", first, &[])?;
+            stage.laid.let_come_up();
+            Some(!started)
+        }
         Step::StartBoth => {
             let lines: Vec<Vec<String>> =
                 [first, last].map(|vmid| line(stage.laid.kind, "start", vmid, &[])).to_vec();

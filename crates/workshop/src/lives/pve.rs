@@ -39,6 +39,11 @@ pub(super) fn play(stage: &mut Stage, life: Life) {
         let well = match step {
             Step::Start if life == Life::Refused => host.refuse(first),
             Step::Start => host.start(&[first], "start"),
+            Step::StartInVain => {
+                host.start(&[first], "start");
+                host.conduct.fails = false;
+                true
+            }
             Step::StartBoth => host.start(&[first, last], "start"),
             Step::Shutdown => host.shutdown(first, DOWN),
             Step::ShutdownOther => host.shutdown(last, DOWN),

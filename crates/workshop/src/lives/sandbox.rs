@@ -118,6 +118,11 @@ pub fn call(script: &Path, setting: &Setting, call: OneCall) -> Result<Played, S
     scene.run(What::Call(call))
 }
 
+/// Where a script is inside.
+pub(super) fn place_of(script: &Path) -> String {
+    format!("/var/lib/vz/snippets/{}", script.file_name().unwrap_or_default().to_string_lossy())
+}
+
 /// A script with all that its sandboxes need.
 pub(super) struct Scene {
     folder: TempDir,

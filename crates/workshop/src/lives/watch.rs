@@ -103,7 +103,10 @@ impl Watch {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(watch, &mut buffer);
         while let Ok(event) = reader.next() {
-            self.opened.extend(self.places.get(&event.wd()).cloned());
+            // That the file is gone is told, too, asked or not.
+            if event.events().contains(inotify::ReadFlags::OPEN) {
+                self.opened.extend(self.places.get(&event.wd()).cloned());
+            }
         }
     }
 

@@ -155,6 +155,12 @@ impl Laid {
         write(&self.layout.at("etc/hookvisor/hooks.conf"), "[host]\ntimeout = 1s\n", 0o644)
     }
 
+    /// From now on the guest comes up.
+    pub(super) fn let_come_up(&self) {
+        // What comes of a plan that cannot be written is on the timeline.
+        let _ = simulation::lay_down(&self.layout, &Plan::default());
+    }
+
     /// The bridges that the guest's interfaces are on.
     fn network(&self) {
         ip(&["link", "set", "lo", "up"]);

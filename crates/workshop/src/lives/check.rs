@@ -1,0 +1,145 @@
+//! The mistakes that show when a script is run.
+
+use super::report::{CallReport, LifeReport};
+use super::sandbox::{SandboxError, Setting, World};
+use super::{Life, Limits, test};
+use crate::finding::{Finding, How};
+use crate::rule::Rule;
+use model::Phase;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// How long each life may take, in seconds: more than a script waits for its guest's lock, and less than patience lasts.
+const SECONDS: u64 = 15;
+
+/// The lives that show something.
+const LIVES: [Life; 3] = [Life::Normal, Life::Poweroff, Life::RetriedStart];
+
+/// Plays lives of a script as Proxmox VE has them, and says what is wrong with it.
+///
+/// # Errors
+/// As [`test`].
+pub fn check_by_running(script: &Path) -> Result<Vec<Finding>, SandboxError> {
+    let limits = Limits { seconds: SECONDS, ..Limits::default() };
+    let setting = Setting { world: World::Pve, sandbox: true, limits, ..Setting::default() };
+    let report = test(script, &LIVES, &setting)?;
+    let mut found = Found { script: super::sandbox::place_of(script), findings: Vec::new() };
+    for life in &report.lives {
+        found.in_calls(life);
+    }
+    if let [normal, poweroff, retried] = &report.lives[..] {
+        found.given_back_too_early(normal, poweroff);
+        found.only_once(retried);
+    }
+    Ok(found.findings)
+}
+
+struct Found {
+    /// The script's file inside.
+    script: String,
+    findings: Vec<Finding>,
+}
+
+impl Found {
+    /// A mistake is told once for each phase.
+    fn add(&mut self, rule: Rule, vmid: u32, phase: Phase, what: String) {
+        let told = |finding: &Finding| finding.rule == rule && finding.phases == [phase.to_string()];
+        if self.findings.iter().any(told) {
+            return;
+        }
+        self.findings.push(Finding {
+            rule,
+            level: rule.level(),
+            line: None,
+            what,
+            why: rule.why().to_owned(),
+            mend: rule.mend().to_owned(),
+            phases: vec![phase.to_string()],
+            found: How::Running { phase: phase.to_string(), call: format!("{} {vmid} {phase}", self.script) },
+        });
+    }
+
+    fn in_calls(&mut self, life: &LifeReport) {
+        let first = |call: &CallReport| {
+            let of_phase = life.played.calls.iter().find(|other| other.phase == call.phase);
+            of_phase.is_some_and(|other| std::ptr::eq(other, call))
+        };
+        for call in &life.played.calls {
+            let (vmid, phase) = (call.vmid, call.phase);
+            let own_lock = format!("lock-{vmid}.conf' - got timeout");
+            let locked = life.played.timeline.iter().any(|entry| {
+                entry.phase == Some(phase)
+                    && entry.text.contains("can't lock file")
+                    && entry.text.contains(&own_lock)
+            });
+            if locked {
+                let what = "it waits for the lock of its own guest, in vain".to_owned();
+                self.add(Rule::OwnGuest, vmid, phase, what);
+            }
+            if call.held {
+                let what = "a child that it leaves has its outputs open".to_owned();
+                self.add(Rule::HoldsOutputs, vmid, phase, what);
+            }
+            match call.outcome.as_deref() {
+                Some("ok") => {}
+                None if call.held => {}
+                None => {
+                    self.add(Rule::NoLimit, vmid, phase, format!("it does not end within {SECONDS} s"));
+                }
+                Some(_) if locked => {}
+                Some(outcome) if phase == Phase::PreStart => {
+                    if first(call) {
+                        self.add(Rule::NeverStarts, vmid, phase, format!("it ends with {outcome}"));
+                    }
+                }
+                Some(outcome) => {
+                    self.add(Rule::FailsElsewhere, vmid, phase, format!("it ends with {outcome}"));
+                }
+            }
+        }
+    }
+
+    /// What is there after a guest that powered itself off, and not after one that was asked to.
+    fn given_back_too_early(&mut self, normal: &LifeReport, poweroff: &LifeReport) {
+        let asked: BTreeSet<String> = left(normal).into_iter().collect();
+        let vmid = normal.played.calls.first().map_or(100, |call| call.vmid);
+        for what in left(poweroff).into_iter().filter(|what| !asked.contains(what)) {
+            let what =
+                format!("{what} where the guest powers itself off, and not where it is asked to shut down");
+            self.add(Rule::GivenBackTooEarly, vmid, Phase::PreStop, what);
+        }
+    }
+
+    /// A second `pre-start` that fails after one whose start failed.
+    fn only_once(&mut self, retried: &LifeReport) {
+        let starts: Vec<&CallReport> =
+            retried.played.calls.iter().filter(|call| call.phase == Phase::PreStart).collect();
+        if let [once, again, ..] = starts[..]
+            && once.outcome.as_deref() == Some("ok")
+            && let Some(outcome) = again.outcome.as_deref().filter(|outcome| *outcome != "ok")
+        {
+            let what = format!("it ends with {outcome} the second time, after a start that failed");
+            self.add(Rule::OnlyOnce, again.vmid, Phase::PreStart, what);
+        }
+    }
+}
+
+/// What a life left behind, in words.
+fn left(life: &LifeReport) -> Vec<String> {
+    let left = &life.played.left;
+    let say = |what: &str, names: &[String]| -> Vec<String> {
+        names.iter().map(|name| format!("{what} '{name}' is left")).collect()
+    };
+    let changed = |changes: &[super::Change]| -> Vec<String> {
+        changes.iter().map(|change| format!("{} is left changed", change.path)).collect()
+    };
+    let files: Vec<String> = left.files.iter().map(|change| format!("'{}' is left", change.path)).collect();
+    [
+        say("the process", &left.processes),
+        say("the mount", &left.mounts),
+        say("the network interface", &left.interfaces),
+        changed(&left.sys),
+        files,
+    ]
+    .concat()
+}

@@ -1,0 +1,85 @@
+//! `hookvisor hooks check --run`: mistakes that show when a script is run.
+
+use crate::played::Script;
+use e2e::host;
+use e2e::output::run;
+use e2e::suite::{BWRAP, Test};
+use e2e::tests;
+use serde_json::Value;
+use std::process::Command;
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests!(bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once)
+}
+
+/// The findings of a script, with the phases of those that came of running.
+fn found(script: &Script, words: &[&str]) -> Vec<(String, String, String)> {
+    let mut command = Command::new(host::binary());
+    command.args(["hooks", "check"]).arg(&script.path).args(words).args(["--output-format", "json"]);
+    let output = run(&mut command);
+    let reports: Value =
+        serde_json::from_str(&output.out()).unwrap_or_else(|_| panic!("{}", output.describe()));
+    let findings = reports[0]["findings"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    findings
+        .iter()
+        .map(|finding| {
+            (text(&finding["rule"]), text(&finding["found"]["by"]), text(&finding["found"]["phase"]))
+        })
+        .collect()
+}
+
+/// Perl that hides what it does from whoever reads it.
+fn hidden(text: &str) -> Script {
+    Script::new(
+        "hook.pl",
+        format!(
+            "#!/usr/bin/perl\nmy ($vmid, $phase) = @ARGV;\neval join('', map {{ chr }} qw({}));\nexit($code // 0);\n",
+            text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(" ")
+        ),
+    )
+}
+
+fn each_mistake_shows() {
+    let mistakes = [
+        ("HV006", "post-start", "our $code = 3 if $phase eq 'post-start';"),
+        ("HV007", "pre-start", "our $code = 4 if $phase eq 'pre-start';"),
+        (
+            "HV008",
+            "pre-stop",
+            "system('touch /run/taken') if $phase eq 'pre-start'; unlink '/run/taken' if $phase eq 'pre-stop';",
+        ),
+        ("HV009", "pre-stop", "sleep 600 if $phase eq 'pre-stop';"),
+        (
+            "HV010",
+            "post-start",
+            "system('qm', 'set', $vmid, '--description', 'x') if $phase eq 'post-start';",
+        ),
+        ("HV011", "post-start", "if ($phase eq 'post-start' && !fork) { sleep 2; exit 0 }"),
+        (
+            "HV017",
+            "pre-start",
+            "if ($phase eq 'pre-start') { our $code = mkdir('/run/taken') ? 0 : 5 } if ($phase eq 'post-stop') { rmdir '/run/taken' }",
+        ),
+    ];
+    for (rule, phase, text) in mistakes {
+        let script = hidden(text);
+        let all = found(&script, &["--run"]);
+        let wanted = (rule.to_owned(), "running".to_owned(), phase.to_owned());
+        assert!(all.contains(&wanted), "{rule} of {text}: {all:?}");
+    }
+}
+
+fn a_good_script_has_none() {
+    let script = Script::shell(
+        "case $2 in pre-start) mkdir -p /run/mine ;; post-stop) rmdir /run/mine ;; esac\nexit 0",
+    );
+    assert_eq!(found(&script, &["--run"]), []);
+}
+
+fn what_reading_found_is_told_once() {
+    let script = Script::shell("[ \"$2\" != pre-start ] || exit 1\nexit 0");
+    let read = found(&script, &[]);
+    assert!(read.iter().any(|(rule, by, _)| rule == "HV007" && by == "reading"), "{read:?}");
+    assert_eq!(found(&script, &["--run"]).iter().filter(|(rule, ..)| rule == "HV007").count(), 1);
+}
