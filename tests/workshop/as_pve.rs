@@ -1,13 +1,16 @@
 //! The lives as Proxmox VE has them.
 
 use crate::played::Script;
-use e2e::suite::{BWRAP, Test};
-use e2e::tests;
+use e2e::output::run;
+use e2e::suite::{BWRAP, Need, Test};
+use e2e::{host, tests};
+use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         bare [BWRAP]: each_life_has_its_calls, a_container_s_failed_start_has_post_stop, the_environment_is_the_callers,
-            the_lock_is_held, who_holds_the_outputs_is_waited_for, what_hangs_hangs
+            the_lock_is_held, who_holds_the_outputs_is_waited_for, what_hangs_hangs;
+        bare [Need::Root, BWRAP]: it_works_on_a_proxmox_ve
     )
 }
 
@@ -87,4 +90,22 @@ fn what_hangs_hangs() {
     let life = script.life("normal", &["--as", "pve", "--timeout", "3"]);
     life.fails("pre-stop did not end");
     life.fails("the life was ended at its limit of 3 s");
+}
+
+/// What makes a host a Proxmox VE is seen in a mount namespace of this test alone.
+fn it_works_on_a_proxmox_ve() {
+    let script = Script::new(
+        "hook.py",
+        "#!/usr/bin/python3\nimport os, sys, subprocess\nprint(sys.argv[2], os.path.exists('/usr/bin/pmxcfs'), subprocess.call(['/usr/bin/systemctl', 'is-active', 'x']))\n",
+    );
+    let place = script.folder.path().join("bin");
+    std::fs::create_dir(&place).expect("a folder can be made");
+    let set = "set -e; mount --make-rprivate /; mount -t tmpfs none \"$1\"; mkdir \"$1/up\" \"$1/work\"
+        mount -t overlay -o lowerdir=/usr/bin,upperdir=\"$1/up\",workdir=\"$1/work\" none /usr/bin
+        touch /usr/bin/pmxcfs
+        exec \"$2\" hooks test \"$3\" --life normal";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", set, "sh"]).arg(&place).arg(host::binary()).arg(&script.path);
+    let output = run(command.env_remove("HOOKVISOR_ROOT")).ok();
+    assert!(output.out().contains("| pre-start False 3"), "{}", output.describe());
 }

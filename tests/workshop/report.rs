@@ -1,11 +1,14 @@
 //! How it is told: text, JSON, JUnit, exit codes, and what cannot be played.
 
 use crate::played::Script;
+use e2e::output::run;
 use e2e::suite::{BWRAP, Test};
-use e2e::tests;
+use e2e::{host, tests};
+use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests!(bare [BWRAP]: the_text_is_a_timeline, junit_has_a_case_for_each_life, bad_input_is_named)
+    tests!(bare [BWRAP]: the_text_is_a_timeline, junit_has_a_case_for_each_life, a_life_is_played_in_its_own_world_only,
+        bad_input_is_named)
 }
 
 fn the_text_is_a_timeline() {
@@ -42,6 +45,14 @@ fn junit_has_a_case_for_each_life() {
     assert!(text.contains("<failure message=\"post-stop failed: exit code 3\">"), "{text}");
     assert_eq!(text.matches("<testcase ").count(), 2, "{text}");
     assert_eq!(text.matches("</testcase>").count(), 2, "{text}");
+}
+
+/// What plays a life inside does so nowhere else.
+fn a_life_is_played_in_its_own_world_only() {
+    let job = r#"{"what":{"life":"normal"},"world":"hookvisor","root":"/","script":"/bin/true","name":"x","kind":"qemu","vmid":100,"config":null,"limits":{"seconds":1,"processes":1,"memory":1,"disk":1}}"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", "printf %s \"$1\" | \"$2\" lives", "sh", job]).arg(host::binary());
+    run(&mut command).fails().complains("a life is played in its own world");
 }
 
 fn bad_input_is_named() {

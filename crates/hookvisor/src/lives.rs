@@ -67,6 +67,7 @@ fn test(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String
         kind: params.text("kind").map(|kind| if kind == "lxc" { GuestKind::Lxc } else { GuestKind::Qemu }),
         config: params.text("config").map(PathBuf::from),
         limits: Limits { seconds: params.number("timeout").unwrap_or(60), ..Limits::default() },
+        program: None,
     };
     let named: Vec<Life> = params.list("life").into_iter().filter_map(Life::named).collect();
     let lives = if named.is_empty() { Life::ALL.to_vec() } else { named };

@@ -1,5 +1,5 @@
 //! A world without guests, in which the lives of a hookscript are played (`hookvisor hooks test`): the keeper and all around
-//! it are those of production, and only what keeps a guest's processes is another, [`crate::machine::Simulated`].
+//! it are those of production, and only what keeps a guest's processes is another, the machine.
 //!
 //! No production root can come into it by accident. The world is one in which the first process of all, pid 1, is this very
 //! program, or a root of its own that is not the host's; and in either case one in which a plan has been laid down.
@@ -179,4 +179,27 @@ fn ip(words: &[&str]) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_simulated_only_where_a_plan_lies_and_never_on_the_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let vmid = |number: u32| number.try_into().unwrap();
+        assert_eq!(conduct(&layout, vmid(100)), None);
+        std::fs::create_dir_all(layout.run()).unwrap();
+        let fails = Conduct { fails: true, ..Conduct::default() };
+        lay_down(&layout, &Plan { guests: [(100, fails.clone())].into() }).unwrap();
+        assert_eq!(conduct(&layout, vmid(100)), Some(fails));
+        assert_eq!(conduct(&layout, vmid(101)), Some(Conduct::default()));
+        std::fs::write(plan_path(&layout), "torn").unwrap();
+        assert_eq!(conduct(&layout, vmid(100)), None);
+        // Nobody's first process is a test.
+        assert!(!is_own_world());
+        assert_eq!(conduct(&Layout::new("/"), vmid(100)), None);
+    }
 }

@@ -33,8 +33,8 @@ const TOLD: u64 = 64 << 20;
 const USERS: (u32, u32) = (61_184, 4_336);
 
 /// What there is to be written to inside.
-const WRITABLE: [&str; 11] =
-    ["/etc", "/run", "/var", "/tmp", "/root", "/home", "/mnt", "/srv", "/sys", "/usr/sbin", "/dev/shm"];
+const WRITABLE: [&str; 10] =
+    ["/etc", "/run", "/var", "/tmp", "/root", "/home", "/mnt", "/srv", "/sys", "/dev/shm"];
 
 /// What of `/etc` programs and interpreters cannot do without.
 const NEEDED: [&str; 8] = [
@@ -74,6 +74,8 @@ pub struct Setting {
     pub config: Option<PathBuf>,
     /// What a life may take.
     pub limits: Limits,
+    /// The program `hookvisor`; none for the one that runs.
+    pub program: Option<PathBuf>,
 }
 
 /// Why nothing was played.
@@ -163,11 +165,13 @@ impl Scene {
         let made = || -> io::Result<(TempDir, PathBuf)> {
             let folder = tempfile::Builder::new().prefix("hookvisor-lives-").tempdir()?;
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-            fs::create_dir(folder.path().join("sbin"))?;
+            for name in ["bin", "sbin"] {
+                fs::create_dir(folder.path().join(name))?;
+            }
             let copy = folder.path().join("script");
             fs::write(&copy, &bytes)?;
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o444 | mode & 0o111))?;
-            let own = std::env::current_exe()?;
+            let own = setting.program.clone().map_or_else(std::env::current_exe, Ok)?;
             let place = folder.path().join("hookvisor");
             let program = if is_open_to_all(&own) {
                 fs::write(&place, b"")?;
@@ -278,6 +282,9 @@ impl Scene {
         }
         add(&["--proc", "/proc", "--dev", "/dev"]);
         let size = self.setting.limits.disk.to_string();
+        // Folders of programs of which some are this world's own.
+        let mut linked = vec!["sbin"];
+        linked.extend(is_proxmox().then_some("bin"));
         for place in WRITABLE {
             add(&["--size", &size, "--tmpfs", place]);
         }
@@ -292,17 +299,26 @@ impl Scene {
         add(&["--ro-bind", &self.folder.path().to_string_lossy(), PLACE]);
         let program = self.program.to_string_lossy().into_owned();
         let inside = format!("{PLACE}/hookvisor");
-        add(&["--ro-bind", &program, &inside, "--ro-bind", "/usr/sbin", &format!("{PLACE}/sbin")]);
-        // Where a script names them by their paths they are those of the world, too.
+        add(&["--ro-bind", &program, &inside]);
+        // Where a script names a program by its path it is that of the world, too.
         for tool in super::tools::NAMES {
             let place = format!("/usr/bin/{tool}");
             if fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_file()) {
                 add(&["--ro-bind", &program, &place]);
             }
         }
+        for name in linked {
+            let place = format!("/usr/{name}");
+            add(&["--ro-bind", &place, &format!("{PLACE}/{name}"), "--size", &size, "--tmpfs", &place]);
+        }
         add(&["--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/", "--", &inside, "lives"]);
         words
     }
+}
+
+/// Whether this host is a Proxmox VE, whose own `qm` and cluster file system are none of the world's.
+fn is_proxmox() -> bool {
+    Path::new("/usr/bin/pmxcfs").exists()
 }
 
 fn drain(from: Option<impl Read>) -> Vec<u8> {

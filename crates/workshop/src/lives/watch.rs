@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often it is looked at what processes take: no kernel tells without control groups, which a sandbox has none of.
@@ -123,15 +123,25 @@ pub(super) fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The file systems in memory, by their numbers.
+/// The file systems in memory, by their numbers: of all that are mounted for some process.
 fn file_systems() -> Vec<(String, PathBuf)> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let line = |line: &str| {
-        let mut words = line.split(' ');
-        let (number, place) = (words.nth(2)?, words.nth(1)?);
-        line.contains(" - tmpfs ").then(|| (number.to_owned(), Path::new(place).to_owned()))
-    };
-    text.lines().filter_map(line).collect()
+    let mut spaces = BTreeSet::new();
+    let mut found = Vec::new();
+    for pid in std::iter::once(std::process::id()).chain(pids()) {
+        let space = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        if !space.is_some_and(|space| spaces.insert(space)) {
+            continue;
+        }
+        let root = format!("/proc/{pid}/root");
+        let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        let line = |line: &str| {
+            let mut words = line.split(' ');
+            let (number, place) = (words.nth(2)?, words.nth(1)?);
+            line.contains(" - tmpfs ").then(|| (number.to_owned(), format!("{root}{place}").into()))
+        };
+        found.extend(text.lines().filter_map(line));
+    }
+    found
 }
 
 /// Where something is mounted.

@@ -99,7 +99,7 @@ impl Laid {
         if life == Life::HungHook {
             laid.hang(job)?;
         }
-        if job.world == World::Pve {
+        if own && job.world == World::Pve {
             for vmid in &laid.vmids {
                 write(&Path::new(tools::OWN).join(vmid.to_string()), "", 0o644)?;
             }
@@ -204,7 +204,7 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 
 /// What a small Debian has in `/etc`, `/run` and `/var`.
 fn files(layout: &Layout) -> io::Result<()> {
-    for folder in ["run/lock", "var/tmp", "var/log", "var/cache", "var/lib", "root", "home"] {
+    for folder in ["run/lock", "run/mount", "var/tmp", "var/log", "var/cache", "var/lib", "root", "home"] {
         fs::create_dir_all(layout.at(folder))?;
     }
     fs::set_permissions("/tmp", fs::Permissions::from_mode(0o1777))?;
@@ -228,16 +228,26 @@ fn files(layout: &Layout) -> io::Result<()> {
 
 /// The programs of this world before those of the host.
 fn links() -> io::Result<()> {
-    let sbin = Path::new("/usr/sbin");
-    let program = Path::new(PLACE).join("hookvisor");
+    let (place, sbin) = (Path::new(PLACE), Path::new("/usr/sbin"));
+    let program = place.join("hookvisor");
     let own = ["hookvisor", "qm", "pct", "pvesh", "pvesm"];
     for name in own.iter().chain(&tools::NAMES) {
         symlink(&program, sbin.join(name))?;
     }
-    for entry in fs::read_dir(Path::new(PLACE).join("sbin"))?.flatten() {
-        let place = sbin.join(entry.file_name());
-        if fs::symlink_metadata(&place).is_err() {
-            symlink(entry.path(), place)?;
+    // On a host that is a Proxmox VE, without the program by which that is seen.
+    for (from, to) in [("sbin", sbin), ("bin", Path::new("/usr/bin"))] {
+        for entry in fs::read_dir(place.join(from))?.flatten().filter(|entry| entry.file_name() != "pmxcfs") {
+            let name = to.join(entry.file_name());
+            if fs::symlink_metadata(&name).is_err()
+                && !tools::NAMES.iter().any(|tool| entry.file_name() == *tool)
+            {
+                symlink(entry.path(), name)?;
+            }
+        }
+    }
+    if fs::read_dir(place.join("bin"))?.next().is_some() {
+        for name in tools::NAMES {
+            symlink(&program, Path::new("/usr/bin").join(name))?;
         }
     }
     Ok(())
