@@ -8,7 +8,7 @@ use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        bare [BWRAP]: each_life_has_its_calls, a_container_s_failed_start_has_post_stop, the_environment_is_the_callers,
+        bare [BWRAP]: each_life_has_its_calls, a_container_s_failed_start_has_post_stop, commands_that_ask_work, the_environment_is_the_callers,
             the_lock_is_held, who_holds_the_outputs_is_waited_for, what_hangs_hangs;
         bare [Need::Root, BWRAP]: it_works_on_a_proxmox_ve
     )
@@ -54,6 +54,21 @@ fn a_container_s_failed_start_has_post_stop() {
     life.is_fine();
     assert_eq!(life.phases(200), "pre-start post-stop", "{:#}", life.0);
     life.prints("post-stop stop");
+}
+
+/// No keeper comes and takes the guest over.
+fn commands_that_ask_work() {
+    let script = Script::shell(
+        "qm status $1; pvesh get /nodes/pve1/qemu/$1/status/current --output-format json >/dev/null",
+    );
+    for name in ["normal", "poweroff", "crash"] {
+        let life = script.life(name, PVE);
+        life.is_fine();
+        let calls = if name == "normal" { FOUR } else { "pre-start post-start post-stop" };
+        assert_eq!(life.phases(100), calls, "{:#}", life.0);
+        assert_eq!(life.lines()[..2], ["status: stopped", "status: running"], "{:#}", life.0);
+        assert_eq!(life.lines().last().map(String::as_str), Some("status: stopped"), "{:#}", life.0);
+    }
 }
 
 fn the_environment_is_the_callers() {

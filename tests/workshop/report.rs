@@ -2,13 +2,14 @@
 
 use crate::played::Script;
 use e2e::output::run;
-use e2e::suite::{BWRAP, Test};
+use e2e::suite::{BWRAP, Need, Test};
 use e2e::{host, tests};
 use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(bare [BWRAP]: the_text_is_a_timeline, junit_has_a_case_for_each_life, a_life_is_played_in_its_own_world_only,
-        bad_input_is_named)
+        bad_input_is_named;
+        bare [Need::Root, BWRAP]: without_bubblewrap_nothing_is_played)
 }
 
 fn the_text_is_a_timeline() {
@@ -62,4 +63,21 @@ fn bad_input_is_named() {
     script.output(&["/nowhere/hook.sh"]).fails().complains("cannot read '/nowhere/hook.sh'");
     let odd = Script::new("a script", "#!/bin/sh\n");
     odd.output(&[]).fails().complains("'a script' cannot be the name of a snippet");
+}
+
+/// It is hidden in a mount namespace of this test alone.
+fn without_bubblewrap_nothing_is_played() {
+    let script = Script::shell("touch /tmp/it-was-played-$$");
+    let hidden = |words: &str| {
+        let set = format!(
+            "mount --make-rprivate / && mount --bind /dev/null /usr/bin/bwrap && exec \"$1\" {words} \"$2\""
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &set, "sh"]).arg(host::binary()).arg(&script.path);
+        run(&mut command)
+    };
+    let refused =
+        hidden("hooks test").fails().complains("'bwrap' is not installed (Debian package bubblewrap)");
+    refused.complains("--no-sandbox runs the script on this host");
+    hidden("hooks check --run 1").fails().complains("'bwrap' is not installed");
 }

@@ -33,6 +33,8 @@ pub struct OneCall {
     pub phase: Phase,
     /// The whole environment; [`sandbox::call`](super::sandbox::call) adds nothing to it.
     pub env: Vec<(String, String)>,
+    /// Files that are there besides, by their absolute paths, such as the one that `HOOKVISOR_CONTEXT` names.
+    pub files: Vec<(String, String)>,
 }
 
 /// All of it.

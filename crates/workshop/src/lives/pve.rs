@@ -10,6 +10,7 @@ use hooks::{command_line, error_text, failure};
 use keeper::simulation::{self, Conduct};
 use model::{GuestKind, Outcome, Phase, Vmid};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -32,8 +33,7 @@ const SHOWN: usize = 64 << 10;
 
 /// Plays it.
 pub(super) fn play(stage: &mut Stage, life: Life) {
-    let mut host =
-        Host { stage, conduct: life.conduct(), hangs: life == Life::HungHook, guests: BTreeMap::new() };
+    let mut host = Host::new(stage, life.conduct(), life == Life::HungHook);
     let (first, last) = (host.stage.laid.vmids[0], host.stage.laid.vmids[host.stage.laid.vmids.len() - 1]);
     for step in life.steps() {
         let well = match step {
@@ -66,7 +66,7 @@ pub(super) fn play(stage: &mut Stage, life: Life) {
 
 /// Makes one call with an environment that is given.
 pub(super) fn call(stage: &mut Stage, call: &OneCall) {
-    let mut host = Host { stage, conduct: Conduct::default(), hangs: false, guests: BTreeMap::new() };
+    let mut host = Host::new(stage, Conduct::default(), false);
     let vmid = host.stage.laid.vmids[0];
     if matches!(call.phase, Phase::PostStart | Phase::PreStop) {
         let _ = host.launch(vmid);
@@ -85,9 +85,21 @@ struct Host<'a> {
     /// Whether the first `pre-start` hangs until somebody kills it.
     hangs: bool,
     guests: BTreeMap<Vmid, Child>,
+    /// The locks of their runs: no keeper is to take over what has none.
+    _runs: Vec<File>,
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    fn new(stage: &'a mut Stage, conduct: Conduct, hangs: bool) -> Self {
+        let layout = &stage.laid.layout;
+        let lock = |vmid: &Vmid| {
+            let file = File::options().create(true).append(true).open(layout.run_lock(*vmid)).ok()?;
+            file.try_lock().ok()?;
+            Some(file)
+        };
+        let runs: Vec<File> = stage.laid.vmids.iter().filter_map(lock).collect();
+        Self { stage, conduct, hangs, guests: BTreeMap::new(), _runs: runs }
+    }
     fn say(&mut self, kind: EntryKind, vmid: Vmid, text: impl Into<String>) {
         self.stage.note(kind, Some(vmid.get()), None, text);
     }

@@ -159,7 +159,7 @@ impl Scene {
             None if kind == GuestKind::Lxc => 200,
             None => 100,
         };
-        if setting.sandbox && !["/usr/bin/bwrap", "/bin/bwrap"].iter().any(|path| Path::new(path).exists()) {
+        if setting.sandbox && !["/usr/bin/bwrap", "/bin/bwrap"].iter().any(|path| Path::new(path).is_file()) {
             return Err(SandboxError::NoBubblewrap);
         }
         let made = || -> io::Result<(TempDir, PathBuf)> {

@@ -85,10 +85,13 @@ impl Laid {
         let store = ConfigStore::open(layout.clone()).map_err(io::Error::other)?;
         let vmid: Vmid = job.vmid.try_into().map_err(io::Error::other)?;
         let mut laid = Self { layout, store, kind: job.kind, vmids: vec![vmid], script, own };
-        let life = match &job.what {
-            What::Life(life) => *life,
-            What::Call(_) => Life::Normal,
+        let (life, files) = match &job.what {
+            What::Life(life) => (*life, &[][..]),
+            What::Call(call) => (Life::Normal, &call.files[..]),
         };
+        for (path, text) in files.iter().filter(|(path, _)| !path.contains("..")) {
+            write(&laid.layout.at(path), text, 0o600)?;
+        }
         if life == Life::TwoGuests {
             laid.vmids.push((job.vmid + 1).try_into().map_err(io::Error::other)?);
         }
