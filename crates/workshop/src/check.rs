@@ -53,7 +53,7 @@ impl Report {
     /// Runs the script as well, and adds what shows only then.
     ///
     /// # Errors
-    /// As [`crate::lives::test`].
+    /// As [`crate::lives::test()`].
     pub fn run(&mut self, path: &Path) -> Result<(), SandboxError> {
         let found = lives::check_by_running(path)?;
         let known = |new: &Finding| {

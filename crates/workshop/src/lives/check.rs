@@ -18,7 +18,7 @@ const LIVES: [Life; 3] = [Life::Normal, Life::Poweroff, Life::RetriedStart];
 /// Plays lives of a script as Proxmox VE has them, and says what is wrong with it.
 ///
 /// # Errors
-/// As [`test`].
+/// As [`test()`].
 pub fn check_by_running(script: &Path) -> Result<Vec<Finding>, SandboxError> {
     let limits = Limits { seconds: SECONDS, ..Limits::default() };
     let setting = Setting { world: World::Pve, sandbox: true, limits, ..Setting::default() };

@@ -1,7 +1,7 @@
 //! Whole lives of a guest without any guest: a script is called as it would be for real, in a sandbox, and what it did and
 //! left behind is told.
 //!
-//! Outside, [`test`] makes a sandbox for each life ([`sandbox`]). Inside, pid 1 is this program again ([`drive`]): it lays
+//! Outside, [`test()`] makes a sandbox for each life ([`sandbox`]). Inside, pid 1 is this program again ([`drive`]): it lays
 //! out a root, plays the life with the commands of production or as Proxmox VE would, and collects what there is to see.
 
 mod check;

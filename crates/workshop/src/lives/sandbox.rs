@@ -113,7 +113,7 @@ pub enum SandboxError {
 /// names, which runs where the phase is one in which it does.
 ///
 /// # Errors
-/// As [`super::test`].
+/// As [`super::test()`].
 pub fn call(script: &Path, setting: &Setting, call: OneCall) -> Result<Played, SandboxError> {
     let mut scene = Scene::new(script, setting)?;
     scene.job.vmid = call.vmid;
