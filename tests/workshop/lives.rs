@@ -9,7 +9,7 @@ use std::process::Command;
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         bare [BWRAP]: each_life_has_its_calls, containers_live_too, four_languages, the_call_is_the_real_one,
-            a_configuration_of_ones_own, commands_work, tools_are_there_and_on_record,
+            a_configuration_of_ones_own, commands_work, tools_are_there_and_on_record, drivers_come_and_go,
             what_is_left_is_told, without_a_sandbox_it_is_said
     )
 }
@@ -157,6 +157,20 @@ fn tools_are_there_and_on_record() {
         life.shows(call);
     }
     assert!(life.0["left"]["files"].to_string().contains("/tmp/detached"), "{:#}", life.0);
+}
+
+/// A device that is lent to the guest, and given back or not.
+fn drivers_come_and_go() {
+    let lend = "gpu=0000:01:00.0; pci=/sys/bus/pci
+        pass() { echo $gpu >$pci/devices/$gpu/driver/unbind; sleep 0.1; echo \"$1\" >$pci/devices/$gpu/driver_override
+            sleep 0.1; echo $gpu >$pci/drivers_probe; sleep 0.1; basename \"$(readlink $pci/devices/$gpu/driver)\"; }";
+    let give = "case $2 in pre-start) pass vfio-pci ;; post-stop) pass '' ;; esac";
+    let life = Script::shell(&format!("{lend}\n{give}")).life("poweroff", &[]);
+    life.is_fine();
+    assert_eq!(life.lines(), ["vfio-pci", "nvidia"], "{:#}", life.0);
+    let life = Script::shell(&format!("{lend}\n[ $2 != pre-start ] || pass vfio-pci")).life("poweroff", &[]);
+    life.fails("devices/0000:01:00.0/driver is left changed: /sys/bus/pci/drivers/nvidia -> /sys/bus/pci/drivers/vfio-pci");
+    life.fails("driver_override is left changed: (null) -> vfio-pci");
 }
 
 fn what_is_left_is_told() {

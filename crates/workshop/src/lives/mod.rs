@@ -10,6 +10,7 @@ mod drive;
 mod job;
 mod judge;
 mod junit;
+mod kernel;
 mod life;
 mod limits;
 mod play;

@@ -2,7 +2,7 @@
 
 use super::job::{Job, What};
 use super::sandbox::{PLACE, World};
-use super::{Life, tools};
+use super::{Life, kernel, tools};
 use ::config::GuestConfig;
 use keeper::simulation::{self, Plan};
 use model::{GuestKind, Layout, NodeName, Vmid};
@@ -21,16 +21,14 @@ const SECRETS: [&str; 4] =
     ["etc/shadow", "root/.ssh/id_ed25519", "etc/pve/priv/authkey.key", "etc/pve/priv/token.cfg"];
 
 /// Values of the kernel's tree that scripts read and write.
-const VALUES: [(&str, &str); 18] = [
+const VALUES: [(&str, &str); 16] = [
     ("bus/pci/devices/0000:01:00.0/vendor", "0x10de"),
     ("bus/pci/devices/0000:01:00.0/device", "0x2204"),
     ("bus/pci/devices/0000:01:00.0/class", "0x030000"),
-    ("bus/pci/devices/0000:01:00.0/driver_override", "(null)"),
     ("bus/pci/devices/0000:01:00.0/power/control", "auto"),
     ("bus/pci/devices/0000:01:00.1/vendor", "0x10de"),
     ("bus/pci/devices/0000:01:00.1/device", "0x1aef"),
     ("bus/pci/devices/0000:01:00.1/class", "0x040300"),
-    ("bus/pci/devices/0000:01:00.1/driver_override", "(null)"),
     ("bus/pci/devices/0000:02:00.0/vendor", "0x8086"),
     ("bus/pci/devices/0000:02:00.0/device", "0x1533"),
     ("bus/pci/devices/0000:02:00.0/class", "0x020000"),
@@ -40,16 +38,6 @@ const VALUES: [(&str, &str); 18] = [
     ("devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave"),
     ("devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave"),
     ("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0"),
-];
-
-/// Files of the kernel's tree that are only written to.
-const WRITTEN: [&str; 6] = [
-    "bus/pci/rescan",
-    "bus/pci/drivers_probe",
-    "bus/pci/drivers/nvidia/bind",
-    "bus/pci/drivers/nvidia/unbind",
-    "bus/pci/drivers/vfio-pci/bind",
-    "bus/pci/drivers/vfio-pci/unbind",
 ];
 
 /// A world that is laid out.
@@ -262,9 +250,6 @@ fn hardware() -> io::Result<()> {
     for (path, value) in VALUES {
         write(&sys.join(path), &format!("{value}\n"), 0o644)?;
     }
-    for path in WRITTEN {
-        write(&sys.join(path), "", 0o200 | 0o444)?;
-    }
     for (number, devices) in [(1, &["0000:01:00.0", "0000:01:00.1"][..]), (2, &["0000:02:00.0"])] {
         let group = sys.join(format!("kernel/iommu_groups/{number}"));
         fs::create_dir_all(group.join("devices"))?;
@@ -274,7 +259,7 @@ fn hardware() -> io::Result<()> {
             symlink(&folder, group.join("devices").join(device))?;
         }
     }
-    symlink("/sys/bus/pci/drivers/nvidia", sys.join("bus/pci/devices/0000:01:00.0/driver"))
+    kernel::serve()
 }
 
 /// The text of a guest's configuration, with the script in it.
