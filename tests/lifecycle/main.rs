@@ -2,6 +2,7 @@
 
 mod admission;
 mod agent;
+mod agent_up;
 mod approval;
 mod boot;
 mod call;
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
         admission::tests(),
         approval::tests(),
         agent::tests(),
+        agent_up::tests(),
         boot::tests(),
         languages::tests(),
     ];

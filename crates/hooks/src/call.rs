@@ -11,11 +11,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Finds the script of a call; none where it is passed over, with a warning perhaps.
-pub type Locate<'a> = Box<dyn FnOnce() -> Result<Result<PathBuf, Option<String>>, Problem> + 'a>;
+/// Finds the script of a call, unless it is passed over.
+pub type Locate<'a> = Box<dyn FnOnce() -> Result<Result<PathBuf, NotCalled>, Problem> + 'a>;
 
-/// Finds out how a script wants to be called; none where it does not in this phase, with a warning perhaps.
-pub type Prepare<'a> = Box<dyn FnOnce(&Path) -> Result<Result<Prepared, Option<String>>, Problem> + 'a>;
+/// Finds out how a script wants to be called, unless it does not in this phase.
+pub type Prepare<'a> = Box<dyn FnOnce(&Path) -> Result<Result<Prepared, NotCalled>, Problem> + 'a>;
+
+/// A script that is not called in a phase.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCalled {
+    /// What is wrong about that, if anything.
+    pub warning: Option<String>,
+    /// Whether it names the phase `agent-up`.
+    pub agent_up: bool,
+}
 
 /// Puts a begin on record.
 pub type Begin<'a> = Box<dyn FnOnce(&Path, &Prepared) -> io::Result<()> + 'a>;
@@ -51,6 +60,8 @@ pub struct Prepared {
     pub tree: bool,
     /// Whether it may be called again where nobody sees how this call ends.
     pub retry: bool,
+    /// Whether it names the phase `agent-up`.
+    pub agent_up: bool,
     /// The SHA-256 of the file in hexadecimal, where it could be read.
     pub sha256: Option<String>,
     /// The SHA-256 of the guest's configuration, as it is kept.
@@ -66,6 +77,8 @@ pub struct Located {
     limit_ms: Option<u64>,
     /// Whether everything that it forked is ended with it.
     pub tree: bool,
+    /// Whether it names the phase `agent-up`.
+    pub agent_up: bool,
     /// What is wrong with it and no reason not to call it.
     pub warnings: Vec<String>,
 }
@@ -75,7 +88,13 @@ impl Located {
     #[must_use]
     pub fn before(path: &Path, limit: Option<Duration>, tree: bool) -> Self {
         let limit_ms = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-        Self { path: path.as_os_str().as_bytes().to_vec(), limit_ms, tree, warnings: Vec::new() }
+        Self {
+            path: path.as_os_str().as_bytes().to_vec(),
+            limit_ms,
+            tree,
+            agent_up: false,
+            warnings: Vec::new(),
+        }
     }
 
     /// Its file.
@@ -97,7 +116,7 @@ enum Report {
     Located(Located),
     /// Its begin is on record: nothing is left to do but to become it.
     Begun,
-    NotCalled(Option<String>),
+    NotCalled(NotCalled),
     Failed(Problem),
 }
 
@@ -116,8 +135,8 @@ pub enum Started {
     NotYet,
     /// The child is the script.
     Yes(Located),
-    /// The script does not want to be called in this phase, or is passed over with a warning.
-    NotCalled(Option<String>),
+    /// The script does not want to be called in this phase, or is passed over.
+    NotCalled(NotCalled),
     /// It could not be run. The file is known where it was found.
     No(Option<PathBuf>, Problem),
 }
@@ -151,22 +170,23 @@ impl Call<'_> {
         let _ = rustix::process::setpgid(None, None);
         let path = match (self.locate)() {
             Ok(Ok(path)) => path,
-            Ok(Err(warning)) => {
-                tell(&Report::NotCalled(warning));
+            Ok(Err(not_called)) => {
+                tell(&Report::NotCalled(not_called));
                 return 0;
             }
             Err(problem) => return failed(problem),
         };
         let mut prepared = match (self.prepare)(&path) {
             Ok(Ok(prepared)) => prepared,
-            Ok(Err(warning)) => {
-                tell(&Report::NotCalled(warning));
+            Ok(Err(not_called)) => {
+                tell(&Report::NotCalled(not_called));
                 return 0;
             }
             Err(problem) => return failed(problem),
         };
         tell(&Report::Located(Located {
             warnings: std::mem::take(&mut prepared.warnings),
+            agent_up: prepared.agent_up,
             ..Located::before(&path, prepared.limit, prepared.tree)
         }));
         let argv = [path.clone().into_os_string(), self.vmid.to_string().into(), self.phase.as_str().into()];
@@ -248,7 +268,7 @@ impl Running {
             match serde_json::from_slice(line) {
                 Ok(Report::Located(script)) => located = Some(script),
                 Ok(Report::Begun) => begun = true,
-                Ok(Report::NotCalled(warning)) => return Started::NotCalled(warning),
+                Ok(Report::NotCalled(not_called)) => return Started::NotCalled(not_called),
                 Ok(Report::Failed(problem)) => {
                     return Started::No(located.map(|script| script.path()), problem);
                 }

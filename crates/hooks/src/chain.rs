@@ -141,7 +141,7 @@ pub fn order(phase: Phase, drop_ins: &[DropIn], own: Option<&VolumeId>) -> Vec<S
     let inwards = drop_ins.iter().cloned().map(Script::DropIn).chain(own.cloned().map(Script::Volume));
     match phase {
         Phase::PreStart | Phase::PreStop => inwards.collect(),
-        Phase::PostStart | Phase::PostStop => {
+        Phase::PostStart | Phase::AgentUp | Phase::PostStop => {
             let mut outwards: Vec<Script> = inwards.collect();
             outwards.reverse();
             outwards

@@ -25,7 +25,7 @@ mod trust;
 mod value;
 mod words;
 
-pub use call::{Begin, Call, Locate, Located, Prepare, Prepared, Running, Started};
+pub use call::{Begin, Call, Locate, Located, NotCalled, Prepare, Prepared, Running, Started};
 pub use outputs::{Outputs, Read, Reader};
 pub use problem::Problem;
 pub use script::{check, locate};

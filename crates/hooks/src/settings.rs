@@ -22,7 +22,7 @@ const KEYWORD: &str = "hookvisor:";
 pub struct Settings {
     /// How long it may run.
     pub timeout: Option<Duration>,
-    /// The phases that it is called in: all four where it does not say.
+    /// The phases that it is called in: [`Phase::DEFAULT`] where it does not say.
     pub phases: BTreeSet<Phase>,
     /// The phases that it may be called in again where nobody saw how the first call ended.
     pub retry: BTreeSet<Phase>,
@@ -47,7 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             timeout: None,
-            phases: Phase::ALL.into(),
+            phases: Phase::DEFAULT.into(),
             retry: BTreeSet::new(),
             kill: Kill::default(),
             params: Vec::new(),
@@ -89,7 +89,7 @@ pub enum Reason {
     #[error("'{0}' is set twice")]
     Twice(&'static str),
     /// A phase that does not exist.
-    #[error("unknown phase '{0}': there are pre-start, post-start, pre-stop and post-stop")]
+    #[error("unknown phase '{0}': there are pre-start, post-start, agent-up, pre-stop and post-stop")]
     UnknownPhase(String),
     /// A way to end a script that does not exist.
     #[error("'{0}' is no way to end a script: there are group and tree")]
@@ -203,7 +203,7 @@ impl Found {
     }
 
     fn finish(self) -> Result<Settings, SettingsError> {
-        let phases = if self.phases.is_empty() { Phase::ALL.into() } else { self.phases };
+        let phases = if self.phases.is_empty() { Phase::DEFAULT.into() } else { self.phases };
         for (line, phase) in &self.retry {
             if !phases.contains(phase) {
                 return Err(SettingsError { line: *line, reason: Reason::RetryWithoutPhase(*phase) });
@@ -251,6 +251,13 @@ mod tests {
     }
 
     #[test]
+    fn agent_up_has_to_be_named() {
+        assert!(!parse(b"#!/bin/sh\n").unwrap().phases.contains(&Phase::AgentUp));
+        let named = parse(b"#!/bin/sh\n# hookvisor: phases=agent-up retry=agent-up\n").unwrap();
+        assert_eq!((named.phases, named.retry), ([Phase::AgentUp].into(), [Phase::AgentUp].into()));
+    }
+
+    #[test]
     fn every_leader_of_comments_will_do_and_other_lines_say_nothing() {
         for line in [
             "# hookvisor: kill=tree",
@@ -286,11 +293,11 @@ mod tests {
             ),
             (
                 "phases=pre-start,poststop",
-                "unknown phase 'poststop': there are pre-start, post-start, pre-stop and post-stop",
+                "unknown phase 'poststop': there are pre-start, post-start, agent-up, pre-stop and post-stop",
             ),
             (
                 "phases=pre-start,,post-stop",
-                "unknown phase '': there are pre-start, post-start, pre-stop and post-stop",
+                "unknown phase '': there are pre-start, post-start, agent-up, pre-stop and post-stop",
             ),
             ("kill=all", "'all' is no way to end a script: there are group and tree"),
             (

@@ -9,6 +9,10 @@ pub enum Phase {
     PreStart,
     /// The guest has started.
     PostStart,
+    /// The guest agent of a virtual machine, or a container's init, has answered for the first time. Only a script that
+    /// names the phase is called; a compiled program has no settings, so that a script in front of it has to,
+    /// `# hookvisor: phases=…,agent-up`.
+    AgentUp,
     /// A stop was asked for; the guest runs. A guest that ends by itself gets none.
     PreStop,
     /// The guest has stopped, whatever ended it.
@@ -17,7 +21,8 @@ pub enum Phase {
 
 impl Phase {
     /// All of them, in their order.
-    pub const ALL: [Self; 4] = [Self::PreStart, Self::PostStart, Self::PreStop, Self::PostStop];
+    pub const ALL: [Self; 5] =
+        [Self::PreStart, Self::PostStart, Self::AgentUp, Self::PreStop, Self::PostStop];
 
     /// The word that a hookscript gets as its second argument.
     #[must_use]
@@ -25,6 +30,7 @@ impl Phase {
         match self {
             Self::PreStart => "pre-start",
             Self::PostStart => "post-start",
+            Self::AgentUp => "agent-up",
             Self::PreStop => "pre-stop",
             Self::PostStop => "post-stop",
         }

@@ -6,7 +6,7 @@ use crate::keeper::Keeper;
 use hooks::conf::HooksConf;
 use hooks::context::{Context, Earlier, Facts};
 use hooks::settings::{Kill, Settings};
-use hooks::{Call, Outputs, Prepared, Problem, Running, chain, digest, kept};
+use hooks::{Call, NotCalled, Outputs, Prepared, Problem, Running, chain, digest, kept};
 use lifecycle::HookEnd;
 use model::{CalledWith, Event, Outcome, Phase, Script, StopCause, Text, VolumeId};
 use std::ffi::OsString;
@@ -166,7 +166,9 @@ impl Keeper {
             outputs,
             locate: Box::new(move || match keeper.locate(script, patience) {
                 Ok(path) => Ok(Ok(path)),
-                Err(problem) => keeper.passed_over(phase, script, problem).map(Err),
+                Err(problem) => keeper
+                    .passed_over(phase, script, problem)
+                    .map(|warning| Err(NotCalled { warning, agent_up: false })),
             }),
             prepare: Box::new(move |path| keeper.prepare_call(&asked, path)),
             begin: Box::new(begin),
@@ -216,11 +218,7 @@ impl Keeper {
     }
 
     /// Reads what a script says about itself and what the administrator says about it, and writes its context; in the child.
-    fn prepare_call(
-        &self,
-        asked: &Asked<'_>,
-        path: &Path,
-    ) -> Result<Result<Prepared, Option<String>>, Problem> {
+    fn prepare_call(&self, asked: &Asked<'_>, path: &Path) -> Result<Result<Prepared, NotCalled>, Problem> {
         let mut prepared = Prepared::default();
         // What is wrong refuses a start; later it is a warning, and the script is called as if it were not there.
         let refuses = asked.phase == Phase::PreStart;
@@ -241,8 +239,9 @@ impl Keeper {
             }
             None => Settings::default(),
         };
+        let agent_up = settings.phases.contains(&Phase::AgentUp);
         if !settings.phases.contains(&asked.phase) {
-            return Ok(Err(None));
+            return Ok(Err(NotCalled { warning: None, agent_up }));
         }
         let conf = match HooksConf::load(&self.layout) {
             Ok(conf) => conf,
@@ -294,7 +293,7 @@ impl Keeper {
         env.extend(params.iter().map(|(key, value)| (named(key).into(), value.into())));
         let (tree, retry) = (settings.kill == Kill::Tree, settings.retry.contains(&asked.phase));
         let config = kept_config.map(|digest| digest.to_string());
-        Ok(Ok(Prepared { env, limit, tree, retry, sha256, config, ..prepared }))
+        Ok(Ok(Prepared { env, limit, tree, retry, agent_up, sha256, config, ..prepared }))
     }
 
     /// What earlier keepers of the run have called.

@@ -1,6 +1,5 @@
 //! One call of a hookscript, from the fork to its end on record.
 
-use crate::host::cancels;
 use crate::keeper::Keeper;
 use crate::stream::{Piped, Sinks};
 use crate::tree::Tree;
@@ -242,7 +241,7 @@ impl Keeper {
             tree,
             rest: Vec::new(),
         });
-        let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart);
+        let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart | Phase::AgentUp);
         self.see_through(stoppable).unwrap_or(HookEnd { outcome: Outcome::Unknown, error: None })
     }
 
@@ -289,7 +288,7 @@ impl Keeper {
             if hook.ended.is_some() && (hook.ending.is_none() || hook.rest_is_gone(!before)) {
                 break;
             }
-            let stop = stoppable && self.pending.iter().any(cancels);
+            let stop = stoppable && self.is_cut_short();
             let limit = self.hook_deadline();
             self.pass_on_warnings();
             let usual = self.hook.as_ref().and_then(|hook| self.limit_of(hook.phase));
@@ -333,8 +332,9 @@ impl Keeper {
         let Some(mut hook) = self.hook.take() else {
             return Some(HookEnd { outcome: Outcome::Unknown, error: None });
         };
-        if let Started::NotCalled(warning) = &hook.started {
-            if let Some(warning) = warning {
+        self.note_wish(&hook.script, &hook.started);
+        if let Started::NotCalled(not_called) = &hook.started {
+            if let Some(warning) = &not_called.warning {
                 self.say(warning);
             }
             return None;

@@ -36,6 +36,7 @@ impl Host for Keeper {
         match &event {
             Event::RunEnd { .. } => self.clients.hold(),
             Event::StopFailed { .. } => self.stop_deadline = None,
+            Event::PhaseEnd { phase: Phase::PostStart } => self.tell_of_no_agent(),
             _ => {}
         }
         // Where no hook applies nothing depends on what a loss of power leaves of the record.
@@ -142,11 +143,12 @@ impl Host for Keeper {
         Some(stop)
     }
 
-    fn wait(&mut self) -> Result<Happening, Infallible> {
+    fn wait(&mut self, agent_up: bool) -> Result<Happening, Infallible> {
         self.stage = "running";
         self.callers.clear();
         self.refuse_waiting();
         self.recovered();
+        let agent_up = agent_up && self.looks_out();
         loop {
             self.attend();
             if let Some(Gone { cause, detail, restart }) = self.machine.gone() {
@@ -154,6 +156,9 @@ impl Host for Keeper {
             }
             if let Some(request) = self.pending.pop_front() {
                 return Ok(Happening::StopAsked(request));
+            }
+            if agent_up && self.machine.has_answered() {
+                return Ok(Happening::AgentUp);
             }
             self.wait_for(None);
         }

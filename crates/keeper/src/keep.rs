@@ -262,6 +262,8 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
     let boot = run.boot.clone();
     let mut keeper = begun.keeper(store, run, (kind, vmid), (reason, user));
     keeper.stage = "recovery";
+    // Which of the scripts ask for it was told to the keeper that died.
+    keeper.agent_up = Some("a hookscript".to_owned());
     keeper.note(&Event::Keeper { process: process::current(), host: boot.clone(), adopted: true });
     for fault in &faults {
         let warning = record::journal::Priority::Warning;
@@ -371,6 +373,7 @@ impl Begun<'_> {
             recovery_limit: None,
             after_failure: false,
             delayed_until: None,
+            agent_up: None,
             callers: Vec::new(),
             stop_deadline: None,
             ledger: run.ledger,

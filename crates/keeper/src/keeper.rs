@@ -47,6 +47,8 @@ pub(crate) struct Keeper {
     pub(crate) after_failure: bool,
     /// When a start that is delayed begins.
     pub(crate) delayed_until: Option<Instant>,
+    /// The first script that asks for `agent-up`, as far as is known.
+    pub(crate) agent_up: Option<String>,
     /// The runs whose hookscripts asked for what goes on.
     pub(crate) callers: Vec<RunId>,
     /// When all phases of a stop must be over, where the host goes down.

@@ -5,6 +5,7 @@
 //! [`client`].
 
 mod adopt;
+mod agent_up;
 mod call;
 mod callers;
 mod clients;

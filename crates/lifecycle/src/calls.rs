@@ -9,6 +9,8 @@ pub(crate) struct Calls {
     begun: Vec<(Phase, Script)>,
     /// Whether all scripts had their `pre-start`, so that the guest was launched.
     launched: bool,
+    /// Whether `agent-up` is not to come any more.
+    pub(crate) agent_up_over: bool,
 }
 
 impl Calls {
@@ -41,7 +43,8 @@ impl Calls {
     }
 
     /// Calls the scripts of a phase that have not been called yet, one after the other. Returns how the phase ended where a
-    /// script ended it: a `pre-start` that aborts the start, a `post-start` that a stop aborted.
+    /// script ended it: a `pre-start` that aborts the start, a `post-start` or `agent-up` that was
+    /// aborted.
     pub(crate) fn phase<H: Host>(
         &mut self,
         host: &mut H,
@@ -55,7 +58,7 @@ impl Calls {
             Ok(scripts) => scripts,
             Err(error) => return Ok(Some(HookEnd { outcome: Outcome::NotFound, error: Some(error) })),
         };
-        let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart);
+        let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart | Phase::AgentUp);
         let mut called = false;
         for script in scripts {
             if self.begun.iter().any(|(begun, known)| *begun == phase && *known == script) {
@@ -66,7 +69,7 @@ impl Calls {
             self.note(phase, &script, end.outcome);
             let aborts = match phase {
                 Phase::PreStart => end.outcome.aborts_start(),
-                Phase::PostStart => end.outcome == Outcome::Aborted,
+                Phase::PostStart | Phase::AgentUp => end.outcome == Outcome::Aborted,
                 Phase::PreStop | Phase::PostStop => false,
             };
             if aborts {
@@ -74,7 +77,7 @@ impl Calls {
             }
         }
         // That nothing was called is worth knowing where it is not to be made up for later.
-        if called || phase == Phase::PostStart {
+        if called || matches!(phase, Phase::PostStart | Phase::AgentUp) {
             let _ = host.record(Event::PhaseEnd { phase }, false)?;
         }
         Ok(None)

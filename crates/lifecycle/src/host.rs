@@ -26,7 +26,8 @@ pub trait Host {
 
     /// Calls a script and waits for its end; none where it does not want to be called in this phase.
     /// The begin is on record before the script runs, by the process that becomes it; the end is recorded too.
-    /// With `stoppable` a request for a stop aborts the script, and [`Host::pending_stop`] then has it.
+    /// With `stoppable` a request for a stop aborts the script, and [`Host::pending_stop`] then has it; the script of
+    /// `agent-up` is aborted by the guest's end too, so that nothing waits for it.
     fn hook(
         &mut self,
         phase: Phase,
@@ -62,8 +63,8 @@ pub trait Host {
     /// A request for a stop that came in while something that it may interrupt was going on.
     fn pending_stop(&mut self) -> Option<StopRequest>;
 
-    /// Waits for something to happen to a running guest.
-    fn wait(&mut self) -> Result<Happening, Self::Death>;
+    /// Waits for something to happen to a running guest; with `agent_up` that may be [`Happening::AgentUp`].
+    fn wait(&mut self, agent_up: bool) -> Result<Happening, Self::Death>;
 
     /// Ends the guest as asked. Requests that come in meanwhile join this one or overrule it.
     fn end(&mut self, request: &StopRequest) -> Result<Ended, Self::Death>;
@@ -120,6 +121,8 @@ pub enum Readiness {
 pub enum Happening {
     /// It is gone, nobody having asked through hookvisor.
     Gone(StopCause, String),
+    /// Its agent, or a container's init, has answered.
+    AgentUp,
     /// A container rebooted itself and is to be launched again.
     Restart,
     /// Its end is asked for.

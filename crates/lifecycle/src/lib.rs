@@ -12,7 +12,8 @@
 //!              ▼
 //!          post-start
 //!              ▼
-//!    ┌────► running ── guest ends by itself, crashes, is killed ──┐
+//!    ┌────► running ── the agent answers ──► agent-up ──► running
+//!    │         ├────── guest ends by itself, crashes, is killed ──┐
 //!    │         │ stop, shutdown, reboot asked                     │
 //!    │         ▼                                                  │
 //!    │      pre-stop                                              │

@@ -50,6 +50,7 @@ pub fn mend(lines: &[Option<Event>], evidence: &Evidence) -> Vec<Line> {
     }
     added.extend(damaged.lost_ready());
     added.extend(damaged.lost_calls(Phase::PostStart, &evidence.scripts));
+    added.extend(damaged.lost_agent_up(evidence.guest.is_some()));
     added.extend(damaged.lost_stop());
     added.extend(damaged.lost_calls(Phase::PreStop, &evidence.scripts));
     added.extend(damaged.lost_calls(Phase::PostStop, &evidence.scripts));
@@ -104,6 +105,8 @@ impl Damaged<'_> {
             Phase::PostStart => {
                 self.last(|event| matches!(event, Event::Launch { .. } | Event::Ready { .. }))
             }
+            // Most scripts have none: see `lost_agent_up`.
+            Phase::AgentUp => None,
             Phase::PreStop => self.last(|event| matches!(event, Event::StopAsked { .. })),
             Phase::PostStop => self.last(|event| *event == Event::Released),
         };
@@ -111,6 +114,7 @@ impl Damaged<'_> {
         // None is made after this one.
         let over = |event: &Event| match event {
             Event::PhaseEnd { phase: ended } => *ended == phase,
+            Event::HookBegin { phase: Phase::AgentUp, .. } => phase == Phase::PostStart,
             Event::StopAsked { .. } | Event::Restart => phase == Phase::PostStart,
             Event::StopFailed { .. } => phase == Phase::PreStop,
             Event::Gone { .. } => phase != Phase::PostStop,
@@ -123,6 +127,18 @@ impl Damaged<'_> {
         let told = |script: &&Script| after.iter().flatten().any(|event| is_call(event, phase, script));
         let untold = scripts.iter().filter(|script| !told(script));
         untold.map(|script| (before + gap, unknown(phase, script))).collect()
+    }
+
+    /// The end of `agent-up`, where the lines which are lost may have told of its calls. Which scripts wanted one is not
+    /// known, so none is said to have had it; none gets a second one.
+    fn lost_agent_up(&self, guest: bool) -> Option<(usize, Event)> {
+        let end = Event::PhaseEnd { phase: Phase::AgentUp };
+        let Some(up) = self.launched() else { return guest.then_some((self.lines.len(), end)) };
+        let over = |event: &Event| matches!(event, Event::Gone { .. } | Event::RunEnd { .. });
+        let after = &self.lines[up..];
+        let over = after.iter().position(|line| line.as_ref().is_some_and(over)).unwrap_or(after.len());
+        let gap = after[..over].iter().rposition(Option::is_none)?;
+        Some((up + gap, end))
     }
 
     /// The launch of a guest that runs, where it cannot be read of, and its place.
@@ -152,7 +168,7 @@ impl Damaged<'_> {
         let up = self.first(|event| match event {
             Event::StopAsked { .. } | Event::Restart => true,
             Event::HookBegin { phase, .. } | Event::HookEnd { phase, .. } | Event::PhaseEnd { phase } => {
-                matches!(phase, Phase::PostStart | Phase::PreStop)
+                matches!(phase, Phase::PostStart | Phase::AgentUp | Phase::PreStop)
             }
             _ => false,
         })?;
@@ -191,7 +207,7 @@ fn is_launched(event: &Event) -> bool {
     match event {
         Event::Launch { .. } | Event::Ready { .. } | Event::Restart | Event::StopAsked { .. } => true,
         Event::HookBegin { phase, .. } | Event::HookEnd { phase, .. } => {
-            matches!(phase, Phase::PostStart | Phase::PreStop)
+            matches!(phase, Phase::PostStart | Phase::AgentUp | Phase::PreStop)
         }
         _ => false,
     }
@@ -270,7 +286,8 @@ mod tests {
         assert_eq!(mended(&[None, None], None), [begin(), unknown.clone(), gone]);
         let launch = Event::Launch { process: GUEST };
         let post_start = end(Phase::PostStart, Outcome::Unknown);
-        assert_eq!(mended(&[None], Some(GUEST)), [begin(), unknown, launch, post_start]);
+        let over = Event::PhaseEnd { phase: Phase::AgentUp };
+        assert_eq!(mended(&[None], Some(GUEST)), [begin(), unknown, launch, post_start, over]);
     }
 
     #[test]
@@ -287,6 +304,18 @@ mod tests {
         let launch = Event::Launch { process: GUEST };
         let expected = [begin(), end(Phase::PreStart, Outcome::Ok), over, launch, ready];
         assert_eq!(mended(&lines, Some(GUEST)), expected);
+    }
+
+    #[test]
+    fn an_agent_up_that_may_have_been_called_is_not_called_again() {
+        let launch = Event::Launch { process: GUEST };
+        let ready = Event::Ready { init: None };
+        let over = |phase| Event::PhaseEnd { phase };
+        let known = [begin(), end(Phase::PreStart, Outcome::Ok), launch, ready, over(Phase::PostStart)];
+        let lines: Vec<Option<Event>> = known.clone().map(Some).into_iter().chain([None]).collect();
+        let mended = mended(&lines, Some(GUEST));
+        assert_eq!(mended[..5], known);
+        assert!(mended.contains(&over(Phase::AgentUp)), "{mended:?}");
     }
 
     #[test]

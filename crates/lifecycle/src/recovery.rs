@@ -110,6 +110,7 @@ impl Place {
             Event::PhaseEnd { phase } => match phase {
                 Phase::PreStart => {}
                 Phase::PostStart => self.post_start_over = true,
+                Phase::AgentUp => self.calls.agent_up_over = true,
                 Phase::PreStop => self.pre_stop_over = true,
                 Phase::PostStop => self.post_stop_over = true,
             },

@@ -1,6 +1,6 @@
 use crate::calls::Calls;
 use crate::host::{Ended, Happening, Host, Launched, Readiness, StopRequest};
-use model::{Event, Phase, StopCause};
+use model::{Event, Outcome, Phase, StopCause};
 
 /// A place in the story.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum Stage {
     PostStart,
     /// The guest is up.
     Running,
+    /// Its agent answers.
+    AgentUp,
     /// A stop is on record; `pre-stop` is to come.
     PreStop(StopRequest),
     /// `pre-stop` is over; the guest is to be ended.
@@ -107,9 +109,10 @@ pub(crate) fn live_on<H: Host>(host: &mut H, mut calls: Calls, from: Stage) -> R
             }
             Stage::Running => match host
                 .pending_stop()
-                .map_or_else(|| host.wait(), |stop| Ok(Happening::StopAsked(stop)))?
+                .map_or_else(|| host.wait(!calls.agent_up_over), |stop| Ok(Happening::StopAsked(stop)))?
             {
                 Happening::Gone(cause, detail) => gone(host, cause, detail)?,
+                Happening::AgentUp => Stage::AgentUp,
                 Happening::Restart => {
                     let _ = host.record(Event::Restart, false)?;
                     Stage::Relaunch
@@ -121,6 +124,12 @@ pub(crate) fn live_on<H: Host>(host: &mut H, mut calls: Calls, from: Stage) -> R
                     Stage::PreStop(request)
                 }
             },
+            Stage::AgentUp => {
+                let end = calls.phase(host, Phase::AgentUp, None)?;
+                // The others follow one that somebody aborted, and one that a stop aborted which came to nothing.
+                calls.agent_up_over = end.is_none_or(|end| end.outcome != Outcome::Aborted);
+                Stage::Running
+            }
             Stage::PreStop(request) => {
                 calls.phase(host, Phase::PreStop, Some(request.cause))?;
                 Stage::End(request)

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One of the four moments at which a hookscript is called.
+/// A moment at which a hookscript is called: Proxmox VE's four, and one that a script has to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -9,6 +9,9 @@ pub enum Phase {
     PreStart,
     /// After the guest has started.
     PostStart,
+    /// When the guest agent of a virtual machine, or the init of a container, first answers after a start. Only scripts
+    /// that name it are called.
+    AgentUp,
     /// Before a stop that was asked for through hookvisor.
     PreStop,
     /// After the guest has stopped, however it came to stop.
@@ -16,8 +19,12 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The four phases in the order of a guest's life.
-    pub const ALL: [Self; 4] = [Self::PreStart, Self::PostStart, Self::PreStop, Self::PostStop];
+    /// All phases in the order of a guest's life.
+    pub const ALL: [Self; 5] =
+        [Self::PreStart, Self::PostStart, Self::AgentUp, Self::PreStop, Self::PostStop];
+
+    /// Those in which a script is called that does not say: the ones that Proxmox VE has.
+    pub const DEFAULT: [Self; 4] = [Self::PreStart, Self::PostStart, Self::PreStop, Self::PostStop];
 
     /// The name that the hookscript gets as its second argument.
     #[must_use]
@@ -25,6 +32,7 @@ impl Phase {
         match self {
             Self::PreStart => "pre-start",
             Self::PostStart => "post-start",
+            Self::AgentUp => "agent-up",
             Self::PreStop => "pre-stop",
             Self::PostStop => "post-stop",
         }
@@ -42,7 +50,7 @@ impl std::str::FromStr for Phase {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|phase| phase.as_str() == text).ok_or_else(|| crate::InvalidId {
-            what: "phase (pre-start, post-start, pre-stop, post-stop)",
+            what: "phase (pre-start, post-start, agent-up, pre-stop, post-stop)",
             value: text.to_owned(),
         })
     }

@@ -3,6 +3,8 @@
 //! The channel is one stream for everybody who ever talks over it, and QEMU takes one client at a time. So a client holds
 //! a lock beside the socket, and begins by finding the end of whatever an earlier one left behind.
 
+mod question;
+
 use crate::base64;
 use crate::command::AgentOption;
 use config::Section;
@@ -15,6 +17,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+pub use question::Question;
+
+/// The id of the port that the agent opens, by which QEMU tells of that.
+pub const PORT: &str = "qga0port";
+
+/// The name of the character device behind it.
+pub const CHARDEV: &str = "qga0";
 
 /// The longest answer that is taken, in bytes. The agent itself keeps 16 MiB of a program's output; in base64 that is
 /// more.

@@ -105,19 +105,18 @@ fn report(path: &Path, source: &Source) -> Report {
 
 fn by_flow(script: &Script, source: &Source, report: &mut Report) {
     let tell = |phase: &str| Machine::tell(source.language, &script.body, phase);
-    let stories: Vec<_> = Phase::ALL.into_iter().map(|phase| (phase, tell(phase.as_str()))).collect();
+    let settings = settings::parse(&source.bytes).unwrap_or_default();
+    // Proxmox VE calls it in its own phases, whatever it says of itself.
+    let phases = Phase::ALL
+        .into_iter()
+        .filter(|phase| Phase::DEFAULT.contains(phase) || settings.phases.contains(phase));
+    let stories: Vec<_> = phases.map(|phase| (phase, tell(phase.as_str()))).collect();
     let other = tell(SOME_OTHER);
     let mut unjudged: BTreeSet<(usize, String)> =
         stories.iter().flat_map(|(_, story)| story.unjudged.iter().cloned()).collect();
     let open = !unjudged.is_empty();
     unjudged.extend(unreadable(&script.wrong, name(source.language)));
-    let told = Told {
-        stories,
-        other,
-        settings: settings::parse(&source.bytes).unwrap_or_default(),
-        damaged: !script.wrong.is_empty(),
-        open,
-    };
+    let told = Told { stories, other, settings, damaged: !script.wrong.is_empty(), open };
     report.findings.extend(rules::of_flow(&told));
     report.unjudged.extend(
         unjudged.into_iter().map(|(line, what)| Unjudged { line: Some(line).filter(|line| *line > 0), what }),

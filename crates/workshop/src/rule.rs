@@ -131,7 +131,7 @@ impl Rule {
                 "the kernel cannot run the file, so every call of it fails, and no guest that has it can start"
             }
             Self::NoSuchPhase => {
-                "there are four phases, pre-start, post-start, pre-stop and post-stop, so this branch is never taken"
+                "there are pre-start, post-start, pre-stop and post-stop, and agent-up, so this branch is never taken"
             }
             Self::FailsElsewhere => {
                 "a call in that phase is a failure on record, each time, and nobody sees the real ones any more"
@@ -180,7 +180,7 @@ impl Rule {
                 "sed -i 's/\\r$//' on the file, and tell the editor to end lines as Unix does"
             }
             Self::NoInterpreter => "install it, or name one that is in /sbin:/bin:/usr/sbin:/usr/bin",
-            Self::NoSuchPhase => "use one of the four, or drop the branch",
+            Self::NoSuchPhase => "use one of them, or drop the branch",
             Self::FailsElsewhere => {
                 "end with 'exit 0' in phases that are not handled, also in those still to come"
             }

@@ -13,7 +13,7 @@ static PARAMETERS: &[Property] = &[
     Property::integer("limit").optional().min(1).describe("How many records, the last ones."),
     Property::string("phase")
         .optional()
-        .one_of(&["pre-start", "post-start", "pre-stop", "post-stop"])
+        .one_of(&["pre-start", "post-start", "agent-up", "pre-stop", "post-stop"])
         .describe("Only records of this phase."),
     Property::string("run").optional().describe("Only records of this run."),
     VMID.optional(),

@@ -231,6 +231,18 @@ impl Machine for Container {
         self.failure.clone().map(Err)
     }
 
+    fn may_answer(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn look_out(&mut self, _: &Ground<'_>) {}
+
+    /// What runs as init has no word for "I am there" that every init knows. That it runs is what the kernel tells, and
+    /// from then on `lxc-attach` works.
+    fn has_answered(&self) -> bool {
+        self.executed
+    }
+
     fn gone(&self) -> Option<Gone> {
         let end = self.hypervisor.as_ref()?.end()?;
         // The kernel ends init with its monitor; until it has, the container is not gone.

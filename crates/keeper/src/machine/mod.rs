@@ -1,16 +1,18 @@
 //! What keeps a guest's processes: the same few things for a virtual machine and for a container.
 
+mod command;
 mod find;
+mod first_answer;
 mod hypervisor;
 mod lxc;
 mod qemu;
 mod simulated;
 
+pub use command::show_command;
 pub(crate) use find::{find, find_by_pid_file, leftovers};
 pub(crate) use hypervisor::{End, Hypervisor};
 pub(crate) use lxc::Container;
 pub(crate) use qemu::VirtualMachine;
-pub use qemu::show_command;
 pub(crate) use simulated::Simulated;
 
 use crate::protocol::MachineAction;
@@ -126,6 +128,16 @@ pub(crate) trait Machine {
 
     /// Whether the guest is up; an error where it will not be.
     fn ready(&self) -> Option<Result<(), String>>;
+
+    /// Whether something in the guest can answer: its agent, or a container's init; an error where nothing will, with the
+    /// reason as what is said of the guest.
+    fn may_answer(&self) -> Result<(), String>;
+
+    /// Looks out for that answer from now on. Never blocks.
+    fn look_out(&mut self, ground: &Ground<'_>);
+
+    /// Whether it has come.
+    fn has_answered(&self) -> bool;
 
     /// How it ended, once all of its processes have.
     fn gone(&self) -> Option<Gone>;

@@ -1,24 +1,22 @@
-use super::{End, Gone, Ground, Hypervisor, Machine};
+use super::first_answer::FirstAnswer;
+use super::{End, Gone, Ground, Hypervisor, Machine, show_command};
 use crate::protocol::MachineAction;
 use crate::stream::Piped;
 use config::{GuestConfig, Section};
 use hooks::Outputs;
-use model::{Event, Layout, NodeName, ProcessId, Resource, StopCause, Vmid, VolumeId};
+use model::{Event, Layout, ProcessId, Resource, StopCause, Vmid};
 use process::{Child, Ended, Program};
-use qemu::agent::Agent;
-use qemu::command::{
-    Begin, Facts, Firmware, FirmwareKind, Image, Limits, Lookup, LookupError, PciFunction, Version,
-};
+use qemu::agent::{self, Agent};
+use qemu::command::{AgentOption, Limits};
 use qemu::monitor::view::{Status, Turn};
 use qemu::monitor::{Message, Monitor};
-use qemu::{CommandLine, binary, command_line, probe, tap};
+use qemu::{CommandLine, tap};
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use storage::Storages;
 use store::ConfigStore;
@@ -28,9 +26,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long the guest agent may take to say that it is there (lifecycle.md 2.1), and to take a request.
 const AGENT: Duration = Duration::from_secs(3);
-
-/// The first descriptor that QEMU is passed.
-const FIRST_FD: i32 = 20;
 
 /// A QEMU virtual machine.
 #[derive(Default)]
@@ -46,6 +41,10 @@ pub(crate) struct VirtualMachine {
     panicked: bool,
     /// A child that asks the guest agent for a shutdown.
     asking: Option<Child>,
+    /// The guest agent, as the guest was started with it.
+    agent: Option<AgentOption>,
+    /// The wait for the agent's first answer, where somebody wants to know.
+    first_answer: FirstAnswer,
     start_limit: u64,
     taken: Vec<Resource>,
     words: Vec<String>,
@@ -127,18 +126,25 @@ impl VirtualMachine {
                 Some(Turn::Stop) => self.status = Some("paused".to_owned()),
                 Some(Turn::Resume) => self.status = Some("running".to_owned()),
                 Some(Turn::Panic) => self.panicked = true,
-                Some(Turn::Reset { .. } | Turn::Powerdown) | None => {}
+                Some(Turn::Port { id, open }) if id == agent::PORT => self.first_answer.port(open),
+                Some(Turn::Reset { .. } | Turn::Powerdown | Turn::Port { .. }) | None => {}
             },
-            Message::Reply(_) | Message::Greeting { .. } | Message::Unknown(_) => {}
+            Message::Reply(reply) => self.first_answer.hear(&reply),
+            Message::Greeting { .. } | Message::Unknown(_) => {}
         }
     }
 
     fn tell(&mut self, command: &str, arguments: Option<&serde_json::Value>) {
-        if let Some(monitor) = &mut self.monitor
-            && monitor.send(command, arguments).is_err()
-        {
+        self.send(command, arguments);
+    }
+
+    /// Sends a command, whose answer has this number.
+    fn send(&mut self, command: &str, arguments: Option<&serde_json::Value>) -> Option<u64> {
+        let sent = self.monitor.as_mut()?.send(command, arguments);
+        if sent.is_err() {
             self.monitor_failed();
         }
+        sent.ok()
     }
 
     /// What was taken: by this keeper, or by those before it.
@@ -163,6 +169,7 @@ impl Machine for VirtualMachine {
         if line.limits != Limits::default() {
             self.words.push("WARN: cpulimit and cpuunits do not limit virtual machines here".to_owned());
         }
+        self.agent = AgentOption::read(&config.main).ok().flatten();
         self.start_limit = qemu::start_timeout(&config.main, false).as_secs();
         activate(ground.store, config)?;
         make_folder(&ground.layout.run_qemu())?;
@@ -226,6 +233,8 @@ impl Machine for VirtualMachine {
         let since = super::launched_at(ground, process);
         self.hypervisor = Some(Hypervisor::adopted(process, &outputs(ground.layout, ground.vmid), since));
         self.start_limit = 30;
+        let config = ground.store.read(ground.kind, ground.vmid).ok();
+        self.agent = config.and_then(|config| AgentOption::read(&config.main).ok().flatten());
         let Ok(mut monitor) = Monitor::connect(&ground.layout.monitor_socket(ground.vmid)) else {
             self.words.push("warning: the monitor is gone: what the guest does cannot be seen".to_owned());
             return;
@@ -250,6 +259,7 @@ impl Machine for VirtualMachine {
             sources.extend(open.map(|piped| (piped.fd(), PollFlags::IN)));
         }
         sources.extend(self.monitor.as_ref().map(|monitor| (monitor.as_fd(), monitor.interest())));
+        sources.extend(self.first_answer.fd().map(|fd| (fd, PollFlags::IN)));
         sources.extend(self.asking.as_ref().map(|child| (child.pidfd(), PollFlags::IN)));
     }
 
@@ -259,6 +269,7 @@ impl Machine for VirtualMachine {
             hypervisor.attend();
         }
         self.read_monitor();
+        self.first_answer.attend();
         if let Some(ended) = self.asking.as_ref().and_then(|child| child.try_wait().ok().flatten()) {
             self.asking = None;
             if ended != Ended::Code(0) {
@@ -281,6 +292,27 @@ impl Machine for VirtualMachine {
         }
     }
 
+    fn may_answer(&self) -> Result<(), String> {
+        match self.agent.filter(|agent| agent.enabled) {
+            None => Err("has no guest agent configured (agent: 1)".to_owned()),
+            Some(agent) if agent.isa => {
+                Err("has a guest agent of type isa, of which QEMU does not tell when it comes".to_owned())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn look_out(&mut self, ground: &Ground<'_>) {
+        if self.first_answer.is_ignored() {
+            let state = self.send("query-chardev", None);
+            self.first_answer.wait(ground.layout.run_qemu_file(ground.vmid, "qga"), state);
+        }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.first_answer.is_given()
+    }
+
     fn gone(&self) -> Option<Gone> {
         let end = self.hypervisor.as_ref()?.end()?;
         let (cause, detail) = match (&self.shutdown, end) {
@@ -301,6 +333,7 @@ impl Machine for VirtualMachine {
     }
 
     fn ask_down(&mut self, ground: &Ground<'_>, config: Option<&GuestConfig>) {
+        self.first_answer.give_up();
         let agent = config.is_some_and(|config| has_agent(&config.main));
         if let Some(config) = config.filter(|_| agent) {
             let (main, layout, vmid) = (&config.main, ground.layout, ground.vmid);
@@ -406,90 +439,4 @@ fn activate(store: &ConfigStore, config: &GuestConfig) -> Result<(), String> {
     }
     let storages = Storages::load(store).map_err(|error| error.to_string())?;
     storages.activate_volumes(&volumes).map(|_| ()).map_err(|error| error.to_string())
-}
-
-/// The command line that a start would use.
-///
-/// # Errors
-/// Why the configuration cannot be started, in the words of the start's task.
-pub fn show_command(store: &ConfigStore, vmid: Vmid, config: &GuestConfig) -> Result<CommandLine, String> {
-    let program = binary::find_binary().map_err(|error| error.to_string())?;
-    let version = version(store.layout(), &program)?;
-    let storages = Storages::load(store).map_err(|error| error.to_string())?;
-    let (layout, node): (&Layout, &NodeName) = (store.layout(), store.node());
-    let facts = Facts {
-        layout,
-        node,
-        program: &program,
-        version,
-        arch: std::env::consts::ARCH,
-        cpus: probe::cpus(),
-        kvm_default: true,
-        kvm: probe::kvm(),
-        io_uring: probe::io_uring(),
-        vhost_net: probe::vhost_net(),
-        iommu: probe::iommu(),
-        render_node: probe::render_node(),
-        network_roms: probe::network_roms(),
-        firewall: probe::firewall(layout, vmid),
-        splash: probe::splash(),
-        first_fd: FIRST_FD,
-        begin: Begin::Cold,
-        lookup: &HostLookup { storages },
-    };
-    command_line(config, vmid, &facts).map_err(|error| error.to_string())
-}
-
-/// The version of QEMU, which it takes 20 ms to tell: kept as long as the binary stays the same.
-fn version(layout: &Layout, program: &Path) -> Result<Version, String> {
-    let file =
-        fs::metadata(program).map_err(|error| format!("cannot look at '{}': {error}", program.display()))?;
-    let mark = format!("{} {} {} {}", program.display(), file.ino(), file.mtime(), file.size());
-    let cache = layout.run().join("qemu-version");
-    let known = fs::read_to_string(&cache).ok().and_then(|text| {
-        let (seen, version) = text.split_once('\n')?;
-        let mut numbers = version.trim().split('.').map(|number| number.parse::<u32>().ok());
-        (seen == mark).then_some(())?;
-        Some(Version { major: numbers.next()??, minor: numbers.next()??, micro: numbers.next()?? })
-    });
-    if let Some(version) = known {
-        return Ok(version);
-    }
-    let version = binary::version(program).map_err(|error| error.to_string())?;
-    // Without it the next start takes a little longer.
-    let _ = store::replace(&cache, format!("{mark}\n{version}\n").as_bytes(), 0o600);
-    Ok(version)
-}
-
-/// What the command line asks of this host.
-struct HostLookup {
-    storages: Storages,
-}
-
-impl Lookup for HostLookup {
-    fn volume(&self, id: &VolumeId) -> Result<Image, LookupError> {
-        let volume = self.storages.existing(id)?;
-        let direct = rustix::fs::open(
-            &volume.path,
-            OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        );
-        Ok(Image { path: volume.path, format: volume.format, direct: direct.is_ok() })
-    }
-
-    fn firmware(&self, kind: FirmwareKind) -> Option<Firmware> {
-        probe::firmware(kind)
-    }
-
-    fn hugepages(&self, kib: u64) -> Option<PathBuf> {
-        probe::hugepages(kib)
-    }
-
-    fn pci(&self, address: &str) -> Vec<PciFunction> {
-        probe::pci(address)
-    }
-
-    fn bridge_mtu(&self, bridge: &str) -> Option<u32> {
-        probe::bridge_mtu(bridge)
-    }
 }

@@ -177,6 +177,17 @@ impl Machine for Simulated {
         }
     }
 
+    fn may_answer(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn look_out(&mut self, _: &Ground<'_>) {}
+
+    /// Nobody is in it who would take his time.
+    fn has_answered(&self) -> bool {
+        self.ready
+    }
+
     fn gone(&self) -> Option<Gone> {
         let end = self.hypervisor.as_ref()?.end()?;
         let (cause, detail) = match (&self.shutdown, end) {

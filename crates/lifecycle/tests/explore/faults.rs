@@ -25,18 +25,33 @@ pub(crate) enum Fault {
     RestOfChainAfterRefusal,
     ChainNotTurnedRound,
     InnerPostStopDropped,
+    AgentUpDoubled,
+    AgentUpDropped,
+    AgentUpHoldsStop,
+    AgentUpUnasked,
 }
 
 impl Fault {
     /// How many hookscripts it takes to see it.
     pub(crate) fn scripts(self) -> u8 {
         match self {
-            Self::RestOfChainAfterRefusal | Self::ChainNotTurnedRound | Self::InnerPostStopDropped => 2,
+            Self::RestOfChainAfterRefusal
+            | Self::ChainNotTurnedRound
+            | Self::InnerPostStopDropped
+            | Self::AgentUpHoldsStop => 2,
             _ => 1,
         }
     }
 
-    pub(crate) const ALL: [Self; 19] = [
+    /// Whether it takes an agent that answers to see it.
+    pub(crate) fn agent(self) -> bool {
+        matches!(
+            self,
+            Self::AgentUpDoubled | Self::AgentUpDropped | Self::AgentUpHoldsStop | Self::AgentUpUnasked
+        )
+    }
+
+    pub(crate) const ALL: [Self; 23] = [
         Self::PostStopDropped,
         Self::PostStartDoubled,
         Self::PostStartDropped,
@@ -56,6 +71,10 @@ impl Fault {
         Self::RestOfChainAfterRefusal,
         Self::ChainNotTurnedRound,
         Self::InnerPostStopDropped,
+        Self::AgentUpDoubled,
+        Self::AgentUpDropped,
+        Self::AgentUpHoldsStop,
+        Self::AgentUpUnasked,
     ];
 }
 
@@ -121,6 +140,15 @@ impl Host for Seeded<'_> {
             Phase::PostStart if self.is(Fault::PostStartDoubled) => {
                 self.host.hook(phase, script, cause, false)?;
             }
+            Phase::AgentUp if self.is(Fault::AgentUpDropped) => return Ok(None),
+            Phase::AgentUp if self.is(Fault::AgentUpDoubled) => {
+                self.host.hook(phase, script, cause, false)?;
+            }
+            Phase::AgentUp if self.is(Fault::AgentUpHoldsStop) => {
+                // As if it had ended by itself, so that the next one is called.
+                let end = self.host.hook(phase, script, cause, stoppable)?;
+                return Ok(end.map(|end| HookEnd { outcome: Outcome::Ok, ..end }));
+            }
             Phase::PreStop if self.is(Fault::PreStopRepeated) => {
                 self.host.hook(phase, script, cause, false)?;
             }
@@ -174,8 +202,11 @@ impl Host for Seeded<'_> {
         self.host.pending_stop()
     }
 
-    fn wait(&mut self) -> Result<Happening, Died> {
-        let happening = self.host.wait()?;
+    fn wait(&mut self, agent_up: bool) -> Result<Happening, Died> {
+        if agent_up && self.is(Fault::AgentUpUnasked) {
+            return Ok(Happening::AgentUp);
+        }
+        let happening = self.host.wait(agent_up)?;
         self.restarted |= happening == Happening::Restart;
         if matches!(happening, Happening::Gone(..)) && self.is(Fault::PreStopForGuestsOwnEnd) {
             self.host.hook(Phase::PreStop, &crate::world::script(0), None, false)?;

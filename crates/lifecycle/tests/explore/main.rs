@@ -77,39 +77,96 @@ fn report(name: &str, budget: Budget) {
 
 #[test]
 fn the_promise_holds_for_a_virtual_machine() {
-    report("virtual machine", Budget { deaths: 1, requests: 2, restarts: 0, scripts: 1, damage: 0 });
+    report(
+        "virtual machine",
+        Budget { deaths: 1, requests: 2, restarts: 0, scripts: 1, damage: 0, agent: false },
+    );
 }
 
 #[test]
 fn the_promise_holds_when_the_keeper_dies_twice() {
-    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, scripts: 1, damage: 0 });
+    report("two deaths", Budget { deaths: 2, requests: 1, restarts: 0, scripts: 1, damage: 0, agent: false });
 }
 
 #[test]
 fn the_promise_holds_for_a_container_that_reboots_itself() {
-    report("container", Budget { deaths: 1, requests: 1, restarts: 1, scripts: 1, damage: 0 });
+    report("container", Budget { deaths: 1, requests: 1, restarts: 1, scripts: 1, damage: 0, agent: false });
 }
 
 #[test]
 fn the_promise_holds_for_each_of_several_hookscripts() {
-    report("two hookscripts", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 2, damage: 0 });
+    report(
+        "two hookscripts",
+        Budget { deaths: 1, requests: 1, restarts: 0, scripts: 2, damage: 0, agent: false },
+    );
 }
 
 #[test]
 fn a_guest_without_a_hookscript_lives_too() {
-    report("no hookscript", Budget { deaths: 1, requests: 2, restarts: 1, scripts: 0, damage: 0 });
+    report(
+        "no hookscript",
+        Budget { deaths: 1, requests: 2, restarts: 1, scripts: 0, damage: 0, agent: false },
+    );
 }
 
 #[test]
 fn the_promise_holds_where_the_record_is_damaged() {
-    report("damage", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 1, damage: 1 });
+    report("damage", Budget { deaths: 1, requests: 1, restarts: 0, scripts: 1, damage: 1, agent: false });
+}
+
+#[test]
+fn the_promise_holds_where_an_agent_answers() {
+    report("agent", Budget { deaths: 1, requests: 2, restarts: 0, scripts: 1, damage: 0, agent: true });
+}
+
+#[test]
+fn the_promise_holds_where_an_agent_answers_and_the_keeper_dies_twice() {
+    report(
+        "agent, two deaths",
+        Budget { deaths: 2, requests: 0, restarts: 0, scripts: 1, damage: 0, agent: true },
+    );
+}
+
+#[test]
+fn the_promise_holds_where_an_agent_answers_to_several_hookscripts() {
+    report(
+        "agent, two hookscripts",
+        Budget { deaths: 1, requests: 0, restarts: 0, scripts: 2, damage: 0, agent: true },
+    );
+    report(
+        "agent, two hookscripts, a stop",
+        Budget { deaths: 0, requests: 1, restarts: 0, scripts: 2, damage: 0, agent: true },
+    );
+}
+
+#[test]
+fn the_promise_holds_where_init_answers_and_reboots() {
+    report(
+        "agent of a container",
+        Budget { deaths: 1, requests: 1, restarts: 1, scripts: 1, damage: 0, agent: true },
+    );
+}
+
+#[test]
+fn the_promise_holds_where_an_agent_answers_and_the_record_is_damaged() {
+    report(
+        "agent, damage",
+        Budget { deaths: 1, requests: 0, restarts: 0, scripts: 1, damage: 1, agent: true },
+    );
 }
 
 #[test]
 fn every_seeded_fault_is_caught() {
     for fault in Fault::ALL {
         let one = u32::from(fault.scripts() == 1);
-        let budget = Budget { deaths: one, requests: 1, restarts: one, scripts: fault.scripts(), damage: 0 };
+        let budget = Budget {
+            deaths: one,
+            requests: 1,
+            restarts: one,
+            scripts: fault.scripts(),
+            damage: 0,
+            agent: fault.agent(),
+        };
         let explored = explore(budget, Some(fault));
         let caught =
             explored.broken.unwrap_or_else(|| panic!("{fault:?} was not caught in {} lives", explored.lives));

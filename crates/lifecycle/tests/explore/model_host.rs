@@ -60,6 +60,25 @@ impl<'a> ModelHost<'a> {
         Ok(HookEnd { outcome, error })
     }
 
+    /// How a script of `agent-up` ends: by itself, by a stop of either kind, or by the guest's own end.
+    fn agent_up_ends(&mut self, outer: bool, can_stop: bool) -> Outcome {
+        let ways = 2 + usize::from(outer) + usize::from(can_stop) * 2;
+        match self.choices.pick(ways) {
+            0 => Outcome::Ok,
+            1 if outer => {
+                self.world.guest_ends(StopCause::Killed);
+                Outcome::Aborted
+            }
+            1 => Outcome::Exit(1),
+            // By somebody who meant this one alone.
+            2 if outer => Outcome::Aborted,
+            way => {
+                self.pending = Some(self.asked(way % 2 == 0));
+                Outcome::Aborted
+            }
+        }
+    }
+
     fn check_begin(&mut self, phase: Phase, number: u8) {
         let alive = self.world.guest.is_some();
         let (taken, truth) = (self.world.taken, self.world.truth.clone());
@@ -67,6 +86,11 @@ impl<'a> ModelHost<'a> {
             Phase::PreStart => self.world.require(!alive, "pre-start with a running guest"),
             Phase::PostStart => {
                 self.world.require(truth.contains(&Truth::Up), "post-start before the guest was up")
+            }
+            Phase::AgentUp => {
+                let begun = truth.iter().any(|t| matches!(t, Truth::StartAnswered(true)));
+                self.world.require(begun || self.world.died(), "agent-up while the start is held");
+                self.world.require(self.pending.is_none(), "agent-up holds a stop");
             }
             Phase::PreStop => {
                 let asked = truth.iter().rposition(|t| *t == Truth::StopDelivered);
@@ -106,7 +130,7 @@ impl Host for ModelHost<'_> {
     ) -> Result<Result<Vec<Script>, String>, Died> {
         self.may_die()?;
         let mut scripts: Vec<Script> = (0..self.world.budget.scripts).map(script).collect();
-        if matches!(phase, Phase::PostStart | Phase::PostStop) {
+        if matches!(phase, Phase::PostStart | Phase::AgentUp | Phase::PostStop) {
             scripts.reverse();
         }
         Ok(Ok(scripts))
@@ -144,7 +168,9 @@ impl Host for ModelHost<'_> {
             self.world.guest_ends(StopCause::Killed);
         }
         let can_stop = stoppable && self.world.budget.requests > 0;
-        let outcome =
+        let outcome = if phase == Phase::AgentUp {
+            self.agent_up_ends(outer, can_stop)
+        } else {
             match self.choices.pick(2 + usize::from(outer || can_stop) + usize::from(outer && can_stop)) {
                 0 => Outcome::Ok,
                 1 => Outcome::Exit(1),
@@ -153,7 +179,8 @@ impl Host for ModelHost<'_> {
                     self.pending = Some(self.asked(true));
                     Outcome::Aborted
                 }
-            };
+            }
+        };
         self.world.script = None;
         self.world.say(Truth::HookEnded(phase, number, outcome));
         self.hook_end(phase, script, outcome).map(Some)
@@ -250,7 +277,7 @@ impl Host for ModelHost<'_> {
         Some(stop)
     }
 
-    fn wait(&mut self) -> Result<Happening, Died> {
+    fn wait(&mut self, agent_up: bool) -> Result<Happening, Died> {
         self.may_die()?;
         let asked = self.world.truth.iter().rposition(|t| matches!(t, Truth::Begun(Phase::PreStop, _)));
         let given_up = self.world.truth.iter().rposition(|t| *t == Truth::GaveUp);
@@ -268,6 +295,14 @@ impl Host for ModelHost<'_> {
             return Ok(Happening::Gone(StopCause::GuestPoweroff, String::new()));
         }
         let (requests, restarts) = (self.world.budget.requests > 0, self.world.budget.restarts > 0);
+        // Once it has answered it goes on doing so.
+        if agent_up
+            && self.world.budget.agent
+            && (self.world.count(Truth::Answered) > 0 || self.choices.pick(2) == 1)
+        {
+            self.world.say(Truth::Answered);
+            return Ok(Happening::AgentUp);
+        }
         match self.choices.pick(2 + usize::from(requests) * 2 + usize::from(restarts)) {
             0 => {
                 self.world.guest_ends(StopCause::GuestPoweroff);

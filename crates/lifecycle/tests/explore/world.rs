@@ -17,6 +17,8 @@ pub(crate) struct Budget {
     pub(crate) scripts: u8,
     /// Lines of the record that become unreadable.
     pub(crate) damage: u32,
+    /// Whether the guest's agent may answer, and scripts ask for that.
+    pub(crate) agent: bool,
 }
 
 /// A script by its number, from the outside in.
@@ -33,6 +35,8 @@ pub(crate) enum Truth {
     Up,
     StopDelivered,
     GaveUp,
+    /// The agent's first answer was told.
+    Answered,
     GuestEnded(StopCause),
     KeeperDied,
     HostCrashed,
@@ -251,9 +255,9 @@ impl World {
     /// What is left of the promise where a line of the record was lost: nothing twice, and nothing left out without a word.
     fn check_damaged(&mut self) {
         for number in 0..self.budget.scripts {
-            let [pre_start, post_start, pre_stop, post_stop] =
+            let [pre_start, post_start, agent_up, pre_stop, post_stop] =
                 Phase::ALL.map(|phase| self.count(Truth::Begun(phase, number)));
-            let once = pre_start <= 1 && post_start <= 1 && post_stop <= 1;
+            let once = pre_start <= 1 && post_start <= 1 && agent_up <= 1 && post_stop <= 1;
             self.require(once, "a phase was begun twice behind a lost line");
             let asked = self.count(Truth::StopDelivered);
             self.require(pre_stop <= asked, "pre-stop was begun twice behind a lost line");
@@ -271,9 +275,18 @@ impl World {
 
     /// The promise to one script.
     fn check_script(&mut self, number: u8, crashed: bool) {
-        let [pre_start, post_start, pre_stop, post_stop] =
+        let [pre_start, post_start, agent_up, pre_stop, post_stop] =
             Phase::ALL.map(|phase| self.count(Truth::Begun(phase, number)));
-        self.require(pre_start <= 1 && post_start <= 1 && post_stop <= 1, "a phase was begun twice");
+        let once = pre_start <= 1 && post_start <= 1 && agent_up <= 1 && post_stop <= 1;
+        self.require(once, "a phase was begun twice");
+        let answered = self.count(Truth::Answered) > 0;
+        self.require(agent_up == 0 || answered, "agent-up without an answer of the agent");
+        let aborted = self
+            .truth
+            .iter()
+            .any(|truth| matches!(truth, Truth::HookEnded(Phase::AgentUp, _, Outcome::Aborted)));
+        let left_out = answered && agent_up == 0 && !aborted && !self.died();
+        self.require(!left_out, "agent-up was left out");
         self.require(
             pre_stop <= self.count(Truth::StopDelivered),
             "pre-stop was begun without a request for a stop",

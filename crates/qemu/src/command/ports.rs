@@ -61,7 +61,11 @@ impl Build<'_> {
             self.device(Value::new("isa-serial,chardev=qga0"));
         } else {
             self.device_at(Value::new("virtio-serial,id=qga0"), Slot::Agent);
-            self.device(Value::new("virtserialport,chardev=qga0,name=org.qemu.guest_agent.0"));
+            // Of a port without an id QEMU does not say that it is opened.
+            let port = crate::agent::PORT;
+            self.device(Value::new(format!(
+                "virtserialport,id={port},chardev=qga0,name=org.qemu.guest_agent.0"
+            )));
         }
         Ok(())
     }

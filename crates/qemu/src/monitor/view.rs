@@ -28,6 +28,13 @@ pub enum Turn {
     Powerdown,
     /// The guest's kernel gave up.
     Panic,
+    /// A program in the guest opened a virtio serial port, or closed it.
+    Port {
+        /// The device's id.
+        id: String,
+        /// Which of both.
+        open: bool,
+    },
 }
 
 impl Event {
@@ -43,9 +50,24 @@ impl Event {
             "RESUME" => Turn::Resume,
             "POWERDOWN" => Turn::Powerdown,
             "GUEST_PANICKED" => Turn::Panic,
+            "VSERPORT_CHANGE" => Turn::Port {
+                id: self.data.get("id")?.as_str()?.to_owned(),
+                open: self.data.get("open")?.as_bool()?,
+            },
             _ => return None,
         })
     }
+}
+
+/// Whether the answer to `query-chardev` says that what is in front of a character device is open: for a virtio serial
+/// port, that a program in the guest has opened it.
+#[must_use]
+pub fn is_frontend_open(answer: &Value, label: &str) -> bool {
+    let is_open = |device: &Value| {
+        device.get("label").and_then(Value::as_str) == Some(label)
+            && device.get("frontend-open").and_then(Value::as_bool) == Some(true)
+    };
+    answer.as_array().is_some_and(|devices| devices.iter().any(is_open))
 }
 
 /// The answer to `query-status`.
@@ -94,6 +116,13 @@ mod tests {
         assert_eq!(turn("SHUTDOWN", data), Some(Turn::Shutdown { guest: true, reason }));
         assert_eq!(turn("RESET", Value::Null), Some(Turn::Reset { guest: false, reason: String::new() }));
         assert_eq!(turn("RTC_CHANGE", json!({})), None);
+        let data = json!({ "id": "port", "open": true });
+        assert_eq!(turn("VSERPORT_CHANGE", data), Some(Turn::Port { id: "port".to_owned(), open: true }));
+        assert_eq!(turn("VSERPORT_CHANGE", json!({ "open": true })), None);
+        let devices =
+            json!([{ "label": "a", "frontend-open": true }, { "label": "b", "frontend-open": false }]);
+        assert!(is_frontend_open(&devices, "a") && !is_frontend_open(&devices, "b"));
+        assert!(!is_frontend_open(&devices, "c") && !is_frontend_open(&json!({}), "a"));
         let status = Status::read(&json!({ "status": "shutdown", "running": false, "new": 1 })).unwrap();
         assert!(status.is_shutdown() && !status.running);
         assert_eq!(Status::read(&json!({ "status": 1 })), None);

@@ -25,7 +25,7 @@
   -device 'isa-serial,chardev=serial0' \
   -chardev 'socket,path=/var/run/qemu-server/100.qga,server=on,wait=off,id=qga0' \
   -device 'virtio-serial,id=qga0,bus=pci.0,addr=0x8' \
-  -device 'virtserialport,chardev=qga0,name=org.qemu.guest_agent.0' \
+  -device 'virtserialport,id=qga0port,chardev=qga0,name=org.qemu.guest_agent.0' \
   -device 'virtio-balloon-pci,id=balloon0,bus=pci.0,addr=0x3,free-page-reporting=on' \
   -drive 'file=/var/lib/vz/template/iso/debian-12.iso,if=none,id=drive-ide2,media=cdrom,format=raw,aio=io_uring' \
   -device 'ide-cd,bus=ide.1,unit=0,drive=drive-ide2,id=ide2,bootindex=101' \

@@ -68,7 +68,7 @@ pub(super) fn play(stage: &mut Stage, life: Life) {
 pub(super) fn call(stage: &mut Stage, call: &OneCall) {
     let mut host = Host::new(stage, Conduct::default(), false);
     let vmid = host.stage.laid.vmids[0];
-    if matches!(call.phase, Phase::PostStart | Phase::PreStop) {
+    if matches!(call.phase, Phase::PostStart | Phase::AgentUp | Phase::PreStop) {
         let _ = host.launch(vmid);
     }
     host.hooks(&[vmid], call.phase, Some(&call.env));

@@ -113,6 +113,17 @@ fn no_such_phase(told: &Told) -> Vec<Finding> {
         words.keys().filter(|word| is_phase(word)).map(|word| squashed(word)).collect();
     let mut found = Vec::new();
     for (word, line) in &words {
+        let agent_up = Phase::AgentUp;
+        if word == agent_up.as_str() && !told.settings.phases.contains(&agent_up) {
+            let mut one =
+                finding(Rule::NoSuchPhase, Some(*line), "agent-up comes only to a script that names it");
+            one.why = "none of the script's own settings names it, so this branch is never taken".to_owned();
+            one.mend = "# hookvisor: phases=pre-start,post-start,agent-up,pre-stop,post-stop, or those of them that \
+                        the script handles"
+                .to_owned();
+            found.push(one);
+            continue;
+        }
         let squashed = squashed(word);
         // Beside the real one it is only another way to write it.
         if is_phase(word) || real.contains(&squashed) {
@@ -211,7 +222,7 @@ fn ends(told: &Told) -> Vec<Finding> {
         );
         one.level = Level::Note;
         one.why =
-            "there are four phases today; where there is a fifth one day, each call of it fails".to_owned();
+            "there are five phases today; where there is a sixth one day, each call of it fails".to_owned();
         found.push(one);
     }
     found

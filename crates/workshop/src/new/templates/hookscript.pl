@@ -19,7 +19,7 @@ my %on = (
         print "guest $vmid is about to start\n";
     },
 
-    # QEMU or the container's init runs; what is in the guest may need a while.
+    # QEMU or the container's init runs; what is in the guest may need a while. For that there is agent-up, see the book.
     'post-start' => sub {
         my ($vmid) = @_;
         print "guest $vmid has started\n";

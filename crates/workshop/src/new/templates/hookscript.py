@@ -18,7 +18,7 @@ def pre_start(vmid: int) -> None:
 
 
 def post_start(vmid: int) -> None:
-    """QEMU or the container's init runs; what is in the guest may need a while."""
+    """QEMU or the container's init runs. What is in the guest may need a while: there is agent-up, see the book."""
     print(f"guest {vmid} has started")
 
 

@@ -14,7 +14,7 @@ pre_start() {
 }
 
 post_start() {
-    # QEMU or the container's init runs; what is in the guest may need a while.
+    # QEMU or the container's init runs; what is in the guest may need a while. For that there is agent-up, see the book.
     echo "guest $1 has started"
 }
 
