@@ -13,6 +13,7 @@ mod from_inside;
 mod guest_ends;
 mod languages;
 mod output;
+mod past;
 mod reboot;
 mod refusal;
 mod shutdown;
@@ -31,6 +32,7 @@ fn main() -> std::process::ExitCode {
         undo::tests(),
         refusal::tests(),
         output::tests(),
+        past::tests(),
         call::tests(),
         end_task::tests(),
         chain::tests(),

@@ -7,6 +7,7 @@ mod format;
 mod lives;
 mod local;
 mod output;
+mod past;
 mod programs;
 mod pvesh;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Small file operations that the writers share.
 
+use crate::FileError;
+use model::Vmid;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,6 +24,21 @@ pub(crate) fn create_dirs(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// The guests that entries of a folder are named after, VMID and suffix; none where there is no such folder.
+pub(crate) fn vmids(folder: &Path, suffix: &str) -> Result<Vec<Vmid>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileError::at("read", folder)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(FileError::at("read", folder))?.file_name();
+        found.extend(name.to_str().and_then(|name| name.strip_suffix(suffix)?.parse::<Vmid>().ok()));
+    }
+    Ok(found)
 }
 
 /// Appends `line`, which has no line end, as one line in one write(2). `file` must be open for reading and with

@@ -180,7 +180,7 @@ pub fn run(layout: &Layout, vmid: Vmid, run: &RunId) -> Result<RunHistory, Histo
 }
 
 /// Where the ledger of a run is now, if there is one.
-fn find(layout: &Layout, vmid: Vmid, run: &RunId) -> PathBuf {
+pub(crate) fn find(layout: &Layout, vmid: Vmid, run: &RunId) -> PathBuf {
     let live = layout.ledger(vmid);
     let is_live = |contents: Contents| tell(contents).is_some_and(|found| found.run == *run);
     if ledger::read_without_output(&live).is_ok_and(is_live) { live } else { path(layout, vmid, run) }
@@ -230,16 +230,8 @@ pub fn prune(layout: &Layout, vmid: Vmid, keep: usize) -> Result<usize, FileErro
 /// # Errors
 /// Where a folder of the history cannot be read.
 pub fn oldest(layout: &Layout) -> Result<Option<RunId>, FileError> {
-    let folder = layout.state().join("history");
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::at("read", &folder)(error)),
-    };
     let mut oldest = None;
-    for entry in entries {
-        let name = entry.map_err(FileError::at("read", &folder))?.file_name();
-        let Some(vmid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+    for vmid in files::vmids(&layout.state().join("history"), "")? {
         let last = ended(layout, vmid)?.pop().map(|(run, _)| run);
         oldest = oldest.into_iter().chain(last).min();
     }
@@ -298,7 +290,7 @@ pub fn tell(contents: Contents) -> Option<RunHistory> {
 }
 
 impl RunHistory {
-    fn add(&mut self, Stamped { time_ms, event, .. }: Stamped) {
+    pub(crate) fn add(&mut self, Stamped { time_ms, event, .. }: Stamped) {
         match event {
             Event::HookBegin { phase, script, path, process, sha256, .. } => self.phases.push(PhaseHistory {
                 path: Some(path),

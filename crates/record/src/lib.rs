@@ -15,6 +15,7 @@ pub mod journal;
 pub mod ledger;
 pub mod lines;
 pub mod log;
+pub mod recall;
 pub mod tasks;
 
 pub use error::FileError;

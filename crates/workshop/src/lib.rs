@@ -1,6 +1,7 @@
 //! The workshop: for those who write hookscripts.
 //!
-//! [`new`](new()) makes a script from a template. [`check`](check()) reads a script and says what is wrong with it; each [`Finding`] says how it was found.
+//! [`new`](new()) makes a script from a template. [`check`](check()) reads a script and says what is wrong with it; each
+//! [`Finding`] says how it was found. [`replay`] makes a call of the history again.
 //! [`lives`] plays whole lives of a guest with a script in a sandbox.
 
 mod check;
@@ -10,6 +11,7 @@ pub mod lives;
 mod new;
 mod perl;
 mod python;
+pub mod replay;
 mod rule;
 mod rules;
 mod script;
@@ -21,3 +23,4 @@ pub use check::{CheckError, check};
 pub use finding::{Finding, How, Level, Report, Unjudged};
 pub use new::{NewError, Template, new};
 pub use rule::Rule;
+pub use rules::is_to_be_masked;

@@ -5,6 +5,7 @@ use crate::cli::{Answer, Command, Program};
 use crate::clock::{local_time, seconds};
 use crate::lives;
 use crate::local;
+use crate::past;
 use crate::programs::{record, users};
 use crate::serve;
 use crate::workshop;
@@ -28,9 +29,12 @@ pub(crate) static HOOKVISOR: Program = Program {
         workshop::CHECK,
         Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
         workshop::NEW,
+        past::REPLAY,
         Command::new("hooks run", &runs::RUN, &["vmid", "run"]).formats().print(one_run),
+        past::SHOW,
         lives::TEST,
         Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"]),
+        past::WATCH,
         Command::new("user add", &accounts::CREATE, &["userid"]),
         Command::new("user delete", &accounts::DELETE, &["userid"]),
         Command::new("user list", &accounts::LIST, &[]).formats().print(users::list),
@@ -161,7 +165,7 @@ fn history(answer: &Answer<'_>) -> (String, u8) {
     (blocks(answer.value.as_array().into_iter().flatten()), 0)
 }
 
-fn blocks<'v>(runs: impl Iterator<Item = &'v Value>) -> String {
+pub(crate) fn blocks<'v>(runs: impl Iterator<Item = &'v Value>) -> String {
     let mut out = String::new();
     for run in runs {
         if !out.is_empty() {
@@ -215,7 +219,7 @@ fn blocks<'v>(runs: impl Iterator<Item = &'v Value>) -> String {
 }
 
 /// `ok`, `exit code 3`, `timed out`: a word, or a word with a number.
-fn outcome(value: &Value) -> String {
+pub(crate) fn outcome(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::Object(map) => {

@@ -10,6 +10,7 @@ mod qm;
 pub(crate) mod record;
 mod users;
 
+pub(crate) use hookvisor::{blocks, outcome};
 pub(crate) use print::plain;
 
 use crate::cli::Program;

@@ -18,7 +18,7 @@ pub(crate) fn line(record: &Value) -> String {
 }
 
 /// Text as it is; bytes that are none as an array of numbers, with what is readable of them.
-fn message(value: &Value) -> String {
+pub(crate) fn message(value: &Value) -> String {
     let Value::Array(numbers) = value else { return plain(value) };
     let bytes: Vec<u8> = numbers.iter().filter_map(|number| u8::try_from(number.as_u64()?).ok()).collect();
     String::from_utf8_lossy(&bytes).into_owned()

@@ -18,10 +18,11 @@ use std::collections::BTreeMap;
 
 pub(crate) use file::of_file;
 pub(crate) use secrets::in_text;
+pub use secrets::is_to_be_masked;
 
 /// All that is known of a script whose language is read.
 pub(crate) struct Told {
-    /// What happens in each of the four phases.
+    /// What happens in each of the phases that the script may be called in.
     pub(crate) stories: Vec<(Phase, Story)>,
     /// What happens in one that does not exist yet.
     pub(crate) other: Story,
@@ -34,7 +35,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// The events of the four phases.
+    /// The events of these phases.
     fn events(&self) -> impl Iterator<Item = (Phase, &Event)> {
         self.stories.iter().flat_map(|(phase, story)| story.events.iter().map(|event| (*phase, event)))
     }

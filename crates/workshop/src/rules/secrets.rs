@@ -277,6 +277,22 @@ fn literal(node: &Node) -> Option<String> {
 }
 
 fn is_secret(name: &str, value: &str) -> bool {
+    names_a_secret(name)
+        && !NAMES.contains(&value.to_lowercase().as_str())
+        && value.len() >= 4
+        && !value.contains(char::is_whitespace)
+        && !is_placeholder(value)
+        && !is_place(value)
+}
+
+/// Whether a value is not to be shown: by its name, or because it looks like a token or key of a known kind.
+#[must_use]
+pub fn is_to_be_masked(name: &str, value: &str) -> bool {
+    names_a_secret(name) || known_token(value).is_some()
+}
+
+/// Whether a variable of this name holds a secret, and not only something about one.
+fn names_a_secret(name: &str) -> bool {
     let lower = name.trim_start_matches(['$', '@', '%']).to_lowercase();
     let words: Vec<&str> = lower.split(['_', '-', '.']).collect();
     let named = NAMES.iter().any(|word| match *word {
@@ -284,13 +300,7 @@ fn is_secret(name: &str, value: &str) -> bool {
         word => lower.contains(word) || lower.replace(['-', '_'], "").contains(word),
     });
     let about = words.last().is_some_and(|last| PLACES.contains(last)) && !lower.contains("webhook_url");
-    named
-        && !NAMES.contains(&value.to_lowercase().as_str())
-        && !about
-        && value.len() >= 4
-        && !value.contains(char::is_whitespace)
-        && !is_placeholder(value)
-        && !is_place(value)
+    named && !about
 }
 
 /// Where a secret is, not the secret.

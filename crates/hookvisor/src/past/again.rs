@@ -1,0 +1,137 @@
+//! `hookvisor hooks replay`: calls of the history made again, and both outcomes beside each other.
+
+use super::{RUN, find};
+use crate::cli::{Answer, Command};
+use crate::clock::seconds;
+use crate::local::told;
+use crate::programs::record::message;
+use crate::programs::{outcome, plain};
+use crate::table::{Column, Drawing, table};
+use api::{Output, Params};
+use config::schema::Property;
+use model::{Layout, Stream};
+use record::recall::Recalled;
+use serde_json::{Value, json};
+use workshop::replay::{Place, Version, replay};
+
+/// The exit code where something ended in another way than it had.
+const DIFFERS: u8 = 1;
+
+static PARAMETERS: &[&[Property]] = &[&[
+    Property::boolean("current")
+        .default("0")
+        .describe("Runs the scripts as they are now, rather than as they were in the run."),
+    Property::string("phase")
+        .optional()
+        .one_of(&["pre-start", "post-start", "agent-up", "pre-stop", "post-stop"])
+        .describe("Only the calls of this phase."),
+    Property::boolean("real").default("0").describe(
+        "Makes the calls on this host rather than in a sandbox, as root, with all that they do to it.",
+    ),
+    RUN,
+    Property::string("script").optional().describe("Only the calls of this script, by its name in records."),
+    Property::boolean("yes").default("0").describe("Consents to calls on this host."),
+]];
+
+/// `hookvisor hooks replay`
+pub(crate) const REPLAY: Command = Command::local(
+    "hooks replay",
+    "Makes the calls of a run again in a sandbox, with the script, the arguments, the environment and the configuration \
+     that they had, and shows how both ended.",
+    PARAMETERS,
+    &["run"],
+    again,
+)
+.formats()
+.print(beside);
+
+fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
+    let recalled = find(layout, params.text("run").unwrap_or_default())?;
+    let wanted = wanted(&recalled, params)?;
+    let place = if params.flag("real", false) { Place::Host } else { Place::Sandbox };
+    if place == Place::Host && !params.flag("yes", false) {
+        let calls: Vec<String> = wanted.iter().map(|at| format!("  {}\n", command(&recalled, *at))).collect();
+        return Err(format!(
+            "these calls would be made on this host, as root:\n{}say --yes as well if they shall",
+            calls.concat()
+        ));
+    }
+    let version = if params.flag("current", false) { Version::Now } else { Version::Then };
+    let mut rows = Vec::new();
+    for at in wanted {
+        let (call, made) = (&recalled.run.phases[at], &recalled.calls[at]);
+        out.write(Stream::Stderr, format!("{}\n", command(&recalled, at)).as_bytes());
+        let lines: Vec<Value> =
+            made.lines.iter().map(|line| json!({ "stream": line.stream, "text": line.text })).collect();
+        let now = replay(layout, &recalled, at, version, place).map_err(|error| {
+            format!("{} of {} cannot be called again: {}", call.phase, call.script, told(&error))
+        })?;
+        rows.push(json!({
+            "phase": call.phase,
+            "script": call.script,
+            "same": call.outcome == Some(now.outcome),
+            "then": { "outcome": call.outcome, "cause": call.cause, "millis": call.millis, "lines": lines },
+            "now": now,
+        }));
+    }
+    Ok(Value::Array(rows))
+}
+
+/// The calls that are meant: those in which a script ran.
+fn wanted(recalled: &Recalled, params: &Params) -> Result<Vec<usize>, String> {
+    let (phase, script) = (params.text("phase"), params.text("script"));
+    let is_meant = |at: &usize| {
+        let call = &recalled.run.phases[*at];
+        call.path.is_some()
+            && phase.is_none_or(|phase| call.phase.as_str() == phase)
+            && script.is_none_or(|script| call.script == script)
+    };
+    let wanted: Vec<usize> = (0..recalled.run.phases.len()).filter(is_meant).collect();
+    if wanted.is_empty() {
+        return Err(format!("run {} has no such call of a hookscript", recalled.run.run));
+    }
+    Ok(wanted)
+}
+
+fn command(recalled: &Recalled, at: usize) -> String {
+    let call = &recalled.run.phases[at];
+    let path = call.path.as_deref().unwrap_or_default();
+    format!("{path} {} {}", recalled.run.vmid, call.phase)
+}
+
+/// A table for each call.
+fn beside(answer: &Answer<'_>) -> (String, u8) {
+    let rows: Vec<&Value> = answer.value.as_array().into_iter().flatten().collect();
+    let mut out = String::new();
+    for row in &rows {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let column = |title: String| Column { title, right: false };
+        let columns = [column(plain(&row["phase"])), column("then".to_owned()), column("now".to_owned())];
+        let both = |label: &str, show: fn(&Value) -> String| {
+            vec![label.to_owned(), show(&row["then"]), show(&row["now"])]
+        };
+        let cells = [
+            both("outcome", |call| outcome(&call["outcome"])),
+            both("took", |call| call["millis"].as_u64().map(seconds).unwrap_or_default()),
+            both("printed", printed),
+        ];
+        let drawing = Drawing { border: false, header: true, unicode: false, width: None };
+        out.push_str(&format!("{}\n{}", plain(&row["script"]), table(&columns, &cells, drawing)));
+    }
+    let differ = rows.iter().filter(|row| row["same"] != true).count();
+    out.push_str(&match differ {
+        0 => format!("\n{} of {} ended as before\n", rows.len(), rows.len()),
+        _ => format!("\n{differ} of {} ended in another way\n", rows.len()),
+    });
+    (out, if differ == 0 { 0 } else { DIFFERS })
+}
+
+fn printed(call: &Value) -> String {
+    let lines = call["lines"].as_array().into_iter().flatten().map(|line| {
+        let mark = if line["stream"] == "stderr" { "err |" } else { "out |" };
+        format!("{mark} {}\n", message(&line["text"]))
+    });
+    lines.collect()
+}

@@ -1,0 +1,118 @@
+//! The same call in a sandbox: with the configuration that the guest had, and without this host.
+
+use super::run::{Again, Line};
+use super::{Folder, ReplayError};
+use crate::lives::sandbox::{Setting, call};
+use crate::lives::{EntryKind, Limits, OneCall, Played};
+use hooks::context::Context;
+use model::{Outcome, Phase, Stream};
+use record::recall::Recalled;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+/// Where the context is inside.
+const CONTEXT: &str = "/run/hookvisor/replay.json";
+
+/// What is of the host's and means nothing inside.
+const OUTSIDE: [&str; 2] = ["HOOKVISOR_ROOT", "HOOKVISOR_JOURNAL"];
+
+/// Calls `file` as a call of the run was made.
+pub(super) fn run(
+    file: &Path,
+    recalled: &Recalled,
+    phase: Phase,
+    env: &[(OsString, OsString)],
+    limit: Option<Duration>,
+    (context, config, folder): (&Context, Option<&[u8]>, &Folder),
+) -> Result<Again, ReplayError> {
+    let run = &recalled.run;
+    let config = match config {
+        Some(text) => {
+            let path = folder.0.join(format!("{}.conf", run.vmid));
+            store::replace(&path, text, 0o600).map_err(|source| folder.failed(source))?;
+            Some(path)
+        }
+        None => None,
+    };
+    let mut limits = Limits::default();
+    if let Some(limit) = limit {
+        limits.seconds = limit.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
+    }
+    let setting = Setting { sandbox: true, kind: Some(run.kind), config, limits, ..Setting::default() };
+    let text = |text: &OsString| text.to_string_lossy().into_owned();
+    let told = |(key, value): &(OsString, OsString)| match text(key) {
+        key if OUTSIDE.contains(&key.as_str()) => None,
+        key if key == "HOOKVISOR_CONTEXT" => Some((key, CONTEXT.to_owned())),
+        key => Some((key, text(value))),
+    };
+    let context = serde_json::to_string_pretty(context).map_err(|error| folder.failed(error.into()))?;
+    let one = OneCall {
+        vmid: run.vmid.get(),
+        phase,
+        env: env.iter().filter_map(told).collect(),
+        files: vec![(CONTEXT.to_owned(), context)],
+    };
+    again(file, phase, call(file, &setting, one)?)
+}
+
+/// What the sandbox saw of it.
+fn again(file: &Path, phase: Phase, played: Played) -> Result<Again, ReplayError> {
+    let trouble = || ReplayError::Sandboxed(played.trouble.join("; "));
+    let made = played.calls.iter().find(|call| call.phase == phase).ok_or_else(trouble)?;
+    let outcome = match &made.outcome {
+        Some(words) => outcome(words).ok_or_else(|| ReplayError::Sandboxed(words.clone()))?,
+        None if played.cut.is_some() => Outcome::TimedOut,
+        None => Outcome::Unknown,
+    };
+    let lines = played.timeline.iter().filter_map(|entry| {
+        let stream = match entry.kind {
+            EntryKind::Out => Stream::Stdout,
+            EntryKind::Err => Stream::Stderr,
+            _ => return None,
+        };
+        Some(Line { stream, text: entry.text.as_bytes().into() })
+    });
+    let words = format!("{} {} {phase}", file.display(), made.vmid);
+    Ok(Again {
+        outcome,
+        cause: hooks::failure(&words, outcome),
+        millis: made.millis.unwrap_or(0),
+        lines: lines.collect(),
+        cut: usize::try_from(made.cut).unwrap_or(usize::MAX),
+    })
+}
+
+/// An outcome by its own words.
+fn outcome(words: &str) -> Option<Outcome> {
+    let number = |prefix: &str| words.strip_prefix(prefix)?.trim().parse::<i32>().ok();
+    let plain = [
+        Outcome::Ok,
+        Outcome::TimedOut,
+        Outcome::Aborted,
+        Outcome::NotFound,
+        Outcome::NotExecutable,
+        Outcome::NotASnippet,
+        Outcome::CannotSpawn,
+        Outcome::Refused,
+        Outcome::Unknown,
+    ];
+    plain
+        .into_iter()
+        .find(|outcome| outcome.to_string() == words)
+        .or_else(|| number("exit code ").map(Outcome::Exit))
+        .or_else(|| number("signal ").map(Outcome::Signal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_read_as_it_is_said() {
+        for said in [Outcome::Ok, Outcome::Exit(3), Outcome::Signal(9), Outcome::TimedOut, Outcome::Unknown] {
+            assert_eq!(outcome(&said.to_string()), Some(said));
+        }
+        assert_eq!(outcome("something else"), None);
+    }
+}
