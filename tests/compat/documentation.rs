@@ -56,7 +56,7 @@ fn steps(page: &str) -> Vec<Step> {
         } else if let Some(command) = line.strip_prefix("$ ") {
             steps.push(Step { line: number + 1, command: command.to_owned(), output: vec![] });
         } else if let Some(step) = steps.last_mut() {
-            match line.strip_prefix("> ") {
+            match line.strip_prefix("> ").or_else(|| line.strip_prefix(">").filter(|more| more.is_empty())) {
                 Some(more) if step.output.is_empty() => step.command.push_str(&format!("\n{more}")),
                 _ => step.output.push(line.to_owned()),
             }
