@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     run(|call| match call.phase {
-        Phase::PreStart => call.set("memory", &call.param("memory").unwrap_or_else(|| "512".to_owned())),
+        Phase::PreStart => call.set("memory", &call.param("memory")?.unwrap_or_else(|| "512".to_owned())),
         _ => Ok(()),
     })
 }

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         if call.phase != Phase::PreStart {
             return Ok(());
         }
-        let server = call.param("server").unwrap_or_else(|| "127.0.0.1:2049".to_owned());
+        let server = call.param("server")?.unwrap_or_else(|| "127.0.0.1:2049".to_owned());
         wait::until(&server, Duration::from_secs(60), Duration::from_secs(1), || {
             Ok(TcpStream::connect(&server).ok())
         })?;

@@ -1,6 +1,6 @@
 use crate::error::told;
 use crate::guest::Guest;
-use crate::{Error, Phase, Result, log};
+use crate::{Error, Phase, Result, log, params};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,11 +91,16 @@ impl Call {
         variable("HOOKVISOR_START_REASON")
     }
 
-    /// A parameter of the script, as the host's administrator or its own header sets it; none at Proxmox VE and where nobody
-    /// set it.
-    #[must_use]
-    pub fn param(&self, name: &str) -> Option<String> {
-        variable(&format!("HOOKVISOR_PARAM_{}", name.to_uppercase().replace('-', "_")))
+    /// A parameter of the script, as the host's administrator or its own header sets it. At Proxmox VE it is what
+    /// `/etc/hookvisor/hooks.conf` says there; none where nobody set it.
+    ///
+    /// # Errors
+    /// Where that file cannot be read, or others than root may write to it.
+    pub fn param(&self, name: &str) -> Result<Option<String>> {
+        match variable("HOOKVISOR_RUN_ID") {
+            Some(_) => Ok(variable(&format!("HOOKVISOR_PARAM_{}", name.to_uppercase().replace('-', "_")))),
+            None => params::read(self, name),
+        }
     }
 
     /// An absolute path below the root.

@@ -36,6 +36,7 @@ mod call;
 mod config;
 mod error;
 mod guest;
+mod params;
 mod phase;
 mod sysfs;
 
@@ -43,6 +44,6 @@ pub use call::{Call, run};
 pub use config::Config;
 pub use error::{Error, Result};
 pub use guest::{Guest, Interface, Kind};
-pub use hold::{Resource, hold};
+pub use hold::{Resource, Sharing, held, hold, hold_running};
 pub use phase::Phase;
 pub use serde_json;

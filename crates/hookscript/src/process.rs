@@ -20,9 +20,14 @@ pub fn qemu(call: &Call) -> Option<u32> {
     let pid: u32 = text.trim().parse().ok()?;
     // The file outlives a QEMU that was killed, and its pid may be another's then.
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let id = call.vmid.to_string();
+    let (id, file) = (call.vmid.to_string(), format!("/qemu-server/{}.pid", call.vmid));
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    words.windows(2).any(|pair| pair[0] == b"-id" && pair[1] == id.as_bytes()).then_some(pid)
+    // The first is an option of Proxmox VE's own QEMU.
+    let says = |pair: &[&[u8]]| {
+        pair[0] == b"-id" && pair[1] == id.as_bytes()
+            || pair[0] == b"-pidfile" && pair[1].ends_with(file.as_bytes())
+    };
+    words.windows(2).any(says).then_some(pid)
 }
 
 /// The threads that run a virtual machine's CPUs, by their names: `CPU 0/KVM`, and `CPU 0/TCG` where it is emulated. They are
