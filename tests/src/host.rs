@@ -298,7 +298,7 @@ impl Host {
     /// If it cannot be made.
     #[must_use]
     pub fn bridge(&self) -> String {
-        let name = format!("vmbr{}", 1000 + std::process::id() % 1000 * 8 + self.next_vmid() % 8);
+        let name = format!("vmbr{}", self.next_vmid());
         run(Command::new("ip").args(["link", "add", &name, "type", "bridge"])).ok();
         run(Command::new("ip").args(["link", "set", &name, "up"])).ok();
         self.bridges.borrow_mut().push(name.clone());

@@ -26,6 +26,7 @@ const RUN: &[Need] = &[
     Need { program: "python3", packages: &["python3-minimal"] },
     Need { program: "curl", packages: &["curl"] },
     Need { program: "openssl", packages: &["openssl"] },
+    Need { program: "ping", packages: &["iputils-ping"] },
 ];
 
 const COMPARE: &[Need] =

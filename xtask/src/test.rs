@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The suites of the end to end tests.
-const SUITES: [&str; 5] = ["lifecycle", "compat", "faults", "clients", "workshop"];
+const SUITES: [&str; 6] = ["lifecycle", "compat", "faults", "clients", "workshop", "library"];
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(600);
 /// The machine whose power is pulled has an emulated processor, and comes up some sixty times.

@@ -1,0 +1,12 @@
+//! The library of hookscripts, each on real guests: an ordinary life, a guest that is killed in the middle of it, what the
+//! script relies on missing, and calls as Proxmox VE makes them.
+
+mod checked;
+mod pve;
+mod scene;
+mod wait_for;
+
+fn main() -> std::process::ExitCode {
+    let tests = [checked::tests(), wait_for::tests()];
+    e2e::suite::main("library", tests.concat())
+}
