@@ -2,12 +2,13 @@
 //! script relies on missing, and calls as Proxmox VE makes them.
 
 mod checked;
+mod cpu_pin;
 mod guest_deps;
 mod pve;
 mod scene;
 mod wait_for;
 
 fn main() -> std::process::ExitCode {
-    let tests = [checked::tests(), wait_for::tests(), guest_deps::tests()];
+    let tests = [checked::tests(), wait_for::tests(), guest_deps::tests(), cpu_pin::tests()];
     e2e::suite::main("library", tests.concat())
 }
