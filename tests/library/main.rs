@@ -4,11 +4,18 @@
 mod checked;
 mod cpu_pin;
 mod guest_deps;
+mod net_tap;
 mod pve;
 mod scene;
 mod wait_for;
 
 fn main() -> std::process::ExitCode {
-    let tests = [checked::tests(), wait_for::tests(), guest_deps::tests(), cpu_pin::tests()];
+    let tests = [
+        checked::tests(),
+        wait_for::tests(),
+        guest_deps::tests(),
+        cpu_pin::tests(),
+        net_tap::tests(),
+    ];
     e2e::suite::main("library", tests.concat())
 }
