@@ -1,6 +1,7 @@
 //! The library of hookscripts, each on real guests: an ordinary life, a guest that is killed in the middle of it, what the
 //! script relies on missing, and calls as Proxmox VE makes them.
 
+mod after_stop;
 mod checked;
 mod cpu_pin;
 mod guest_deps;
@@ -16,6 +17,7 @@ fn main() -> std::process::ExitCode {
         guest_deps::tests(),
         cpu_pin::tests(),
         net_tap::tests(),
+        after_stop::tests(),
     ];
     e2e::suite::main("library", tests.concat())
 }
