@@ -6,7 +6,7 @@ use e2e::{Host, tests};
 use std::path::Path;
 
 /// The files of the scripts.
-const SCRIPTS: &[&str] = &["wait-for.sh", "guest-deps.py", "cpu-pin", "net-tap", "after-stop.pl"];
+const SCRIPTS: &[&str] = &["wait-for.sh", "guest-deps.py", "cpu-pin", "net-tap", "after-stop.pl", "gpu-vfio"];
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(

@@ -4,6 +4,7 @@
 mod after_stop;
 mod checked;
 mod cpu_pin;
+mod gpu_vfio;
 mod guest_deps;
 mod net_tap;
 mod pve;
@@ -18,6 +19,7 @@ fn main() -> std::process::ExitCode {
         cpu_pin::tests(),
         net_tap::tests(),
         after_stop::tests(),
+        gpu_vfio::tests(),
     ];
     e2e::suite::main("library", tests.concat())
 }
