@@ -1,9 +1,11 @@
 //! What holds for every script.
 
 use crate::scene::file;
-use e2e::suite::Test;
-use e2e::{Host, tests};
+use e2e::output::run;
+use e2e::suite::{BWRAP, Test};
+use e2e::{Host, host, tests};
 use std::path::Path;
+use std::process::Command;
 
 /// The files of the scripts.
 const SCRIPTS: &[&str] = &["wait-for.sh", "guest-deps.py", "cpu-pin", "net-tap", "after-stop.pl", "gpu-vfio"];
@@ -11,6 +13,7 @@ const SCRIPTS: &[&str] = &["wait-for.sh", "guest-deps.py", "cpu-pin", "net-tap",
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once []: no_mistake_is_found_in_any, calls_that_nobody_makes_do_no_harm;
+        bare [BWRAP]: each_lives_as_at_proxmox_ve;
         bare []: each_has_a_page_that_the_index_names
     )
 }
@@ -36,6 +39,15 @@ fn calls_that_nobody_makes_do_no_harm(host: &Host) {
         assert_eq!(usage.status.code(), Some(64), "{}", usage.describe());
     }
     assert_eq!(pve.left(), [""; 0]);
+}
+
+/// The lives that `hookvisor hooks test` plays: nothing fails, and nothing is left behind.
+fn each_lives_as_at_proxmox_ve() {
+    for name in SCRIPTS {
+        let mut test = Command::new(host::binary());
+        test.args(["hooks", "test", "--as", "pve"]).arg(file(name)).env_remove("HOOKVISOR_ROOT");
+        run(&mut test).ok().prints(" 0 failed");
+    }
 }
 
 fn each_has_a_page_that_the_index_names() {
