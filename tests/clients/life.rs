@@ -83,6 +83,7 @@ fn systemd_is_told(host: &Host) {
     };
     assert_eq!(told(), "READY=1");
     assert!(host.at("run/hookvisor/api.sock").exists());
+    host.hookvisor(["serve", "--listen", "127.0.0.1:0"]).fails().complains("another server listens there");
     server.signal(Signal::TERM);
     assert_eq!(told(), "STOPPING=1");
     let _ = server.finish().ok();

@@ -12,7 +12,7 @@ pub(crate) fn tests() -> Vec<Test> {
             during_pre_start_the_guest_is_never_launched, during_post_start_the_guest_lives_on,
             during_pre_stop_the_stop_is_carried_on, during_post_stop_it_is_not_repeated,
             whoever_asks_what_it_does_has_it_taken_over, a_stop_ends_a_hook_that_nobody_watches,
-            a_hook_that_nobody_watches_is_aborted, what_is_destroyed_had_its_post_stop,
+            a_hook_that_nobody_watches_is_aborted, an_abort_is_not_for_what_begins_after_it, what_is_destroyed_had_its_post_stop,
             a_start_that_a_hook_asked_for_is_not_lost, lines_printed_while_nobody_listens_are_kept, recover_without_need_does_nothing;
         once [QEMU]: to_wait_is_to_go_on_with_it, a_power_off_while_no_keeper_lives_is_not_lost
     )
@@ -93,6 +93,18 @@ fn a_hook_that_nobody_watches_is_aborted(host: &Host, kind: Kind) {
     assert!(out.out().contains("aborting post-start"), "{}", out.out());
     wait::until("the hook's end", || (guest.recorded() == "pre-start post-start:aborted").then_some(()));
     assert_eq!(guest.status(), "running");
+}
+
+/// The recovery that an abort brings about calls `post-stop`, and that is none that was to be aborted.
+fn an_abort_is_not_for_what_begins_after_it(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    guest.start().ok();
+    guest.kill(&[guest.keeper(), guest.hypervisor()]);
+    let out = host.hookvisor(["hooks", "abort", &guest.id()]);
+    assert!(out.err().contains("no hookscript of"), "{}", out.err());
+    out.fails();
+    guest.wait_run_end();
+    guest.lived("pre-start post-start post-stop");
 }
 
 fn what_is_destroyed_had_its_post_stop(host: &Host, kind: Kind) {

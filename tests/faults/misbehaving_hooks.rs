@@ -13,7 +13,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: a_flood_of_lines, a_line_without_end, outputs_that_are_closed, a_script_that_stops_itself,
             a_script_that_ignores_signals, a_script_that_no_signal_reaches, a_second_stop_joins_one_that_hangs,
-            a_stop_cancels_a_start_that_hangs
+            a_stop_cancels_a_start_that_hangs, a_stop_finds_the_guest_gone
     )
 }
 
@@ -150,6 +150,20 @@ fn a_second_stop_joins_one_that_hangs(host: &Host, kind: Kind) {
     abort(host, &guest, first).ok();
     second.finish().ok();
     guest.lived("pre-start post-start pre-stop:aborted post-stop");
+}
+
+/// A guest that has ended while its `post-start` ran has no `pre-stop`, though a stop is what ended the script.
+fn a_stop_finds_the_guest_gone(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    hang_in(host, &guest, "post-start", "kill -STOP $$");
+    let start = guest.spawn("start", &[]);
+    hangs(host, &guest, "post-start");
+    guest.kill(&[guest.hypervisor()]);
+    guest.stop().ok();
+    start.finish().ok().prints("has ended since it was started");
+    guest.wait_run_end();
+    guest.lived("pre-start post-start:aborted post-stop");
+    assert_eq!(guest.notes().last().map(|note| note.stop_cause.clone()).as_deref(), Some("killed"));
 }
 
 fn a_stop_cancels_a_start_that_hangs(host: &Host, kind: Kind) {

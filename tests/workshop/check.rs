@@ -9,7 +9,10 @@ use serde_json::Value;
 use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests!(bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once)
+    tests!(
+        bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once;
+        bare []: one_that_cannot_be_read_keeps_nobody_from_the_others
+    )
 }
 
 /// The findings of a script, with the phases of those that came of running.
@@ -82,4 +85,13 @@ fn what_reading_found_is_told_once() {
     let read = found(&script, &[]);
     assert!(read.iter().any(|(rule, by, _)| rule == "HV007" && by == "reading"), "{read:?}");
     assert_eq!(found(&script, &["--run"]).iter().filter(|(rule, ..)| rule == "HV007").count(), 1);
+}
+
+fn one_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let script = Script::new("nb.sh", "#!/bin/sh\necho \"$2\"\n");
+    let mut command = Command::new(host::binary());
+    command.args(["hooks", "check", "/nosuch.sh"]).arg(&script.path);
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(255));
+    output.prints("cannot read '/nosuch.sh'").prints("2 scripts: 0 errors");
 }

@@ -215,19 +215,14 @@ impl Call<'_> {
     }
 }
 
-/// What is wrong with the beginning of a script that is there and that the kernel does not execute.
+/// What is missing where a script that is there cannot be executed because something is not.
 fn interpreter_hint(path: &Path, error: &io::Error) -> Option<String> {
+    if error.kind() != io::ErrorKind::NotFound {
+        return None;
+    }
     let mut head = Vec::new();
     std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
-    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::NOEXEC) {
-        return match head.strip_prefix(b"\xEF\xBB\xBF") {
-            Some(_) => Some(" (a byte order mark stands before its first line)".to_owned()),
-            None if head.starts_with(b"#!") || head.starts_with(b"\x7FELF") => None,
-            None => Some(" (its first line is not '#!' and an interpreter)".to_owned()),
-        };
-    }
-    let missing = error.kind() == io::ErrorKind::NotFound;
-    let line = head.strip_prefix(b"#!").filter(|_| missing)?.split(|byte| *byte == b'\n').next()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
     let interpreter = line.split([' ', '\t']).find(|word| !word.is_empty())?;
     Some(match interpreter.strip_suffix('\r') {

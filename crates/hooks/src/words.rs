@@ -17,6 +17,7 @@ pub fn command_line(path: &Path, vmid: Vmid, phase: Phase) -> String {
 pub fn failure(command: &str, outcome: Outcome) -> Option<String> {
     let how = match outcome {
         Outcome::Ok => return None,
+        Outcome::Unknown => return Some("nobody saw how it ended: its keeper died".to_owned()),
         Outcome::Exit(code) => format!("exit code {code}"),
         Outcome::Signal(signal) => format!("got signal {signal}"),
         Outcome::TimedOut => "got timeout".to_owned(),

@@ -11,8 +11,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use workshop::Template;
 
-/// The exit code where a script has mistakes; where one cannot be read it is that of every failure.
+/// The exit code where a script has mistakes.
 const MISTAKES: u8 = 1;
+
+/// The exit code where one cannot be read, that of every failure.
+const UNREAD: u8 = 255;
 
 static PATH: Property = Property::string("path");
 
@@ -40,18 +43,25 @@ pub(crate) const CHECK: Command = Command::local(
 .print(reports);
 
 fn check(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
-    let reports: Result<Vec<Value>, String> = params
-        .list("script")
-        .into_iter()
-        .map(|path| {
-            let mut report = workshop::check(Path::new(path)).map_err(|error| told(&error))?;
-            if params.flag("run", false) {
-                report.run(Path::new(path)).map_err(|error| told(&error))?;
-            }
-            Ok(json!(report))
-        })
-        .collect();
-    Ok(Value::Array(reports?))
+    let run = params.flag("run", false);
+    let report = |path: &str| {
+        let path = Path::new(path);
+        let mut report = workshop::check(path).map_err(|error| told(&error))?;
+        if run {
+            report.run(path).map_err(|error| told(&error))?;
+        }
+        Ok(json!(report))
+    };
+    let scripts = params.list("script");
+    // One that cannot be read keeps nobody from the others.
+    let reports: Vec<Result<Value, String>> = scripts.iter().map(|path| report(path)).collect();
+    if let [Err(error)] = &reports[..] {
+        return Err(error.clone());
+    }
+    let failed = |(path, report): (&&str, Result<Value, String>)| {
+        report.unwrap_or_else(|error| json!({"file": path, "error": error}))
+    };
+    Ok(scripts.iter().zip(reports).map(failed).collect())
 }
 
 /// A block for each finding, a line for all of it.
@@ -59,7 +69,12 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
     let strict = answer.params.flag("strict", false);
     let (mut out, mut counts, mut unjudged) = (String::new(), [0; 3], 0);
     let reports: Vec<&Value> = answer.value.as_array().into_iter().flatten().collect();
+    let mut unread = false;
     for report in &reports {
+        if let Some(error) = report["error"].as_str() {
+            unread = true;
+            let _ = writeln!(out, "{error}");
+        }
         let place = |line: &Value| match line.as_u64() {
             Some(line) => format!("{}:{line}", plain(&report["file"])),
             None => plain(&report["file"]),
@@ -97,7 +112,16 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
         plural(notes, "note")
     );
     let wrong = errors + warnings > 0 || strict && notes + unjudged > 0;
-    (out, if wrong { MISTAKES } else { 0 })
+    (
+        out,
+        if unread {
+            UNREAD
+        } else if wrong {
+            MISTAKES
+        } else {
+            0
+        },
+    )
 }
 
 fn plural(count: usize, word: &str) -> String {

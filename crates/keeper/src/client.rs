@@ -5,7 +5,7 @@ use crate::conversation::{Answer, Patience, connect, converse};
 use crate::machine;
 use crate::next;
 use crate::protocol::{GuestState, Request, RunningGuest, StartRequest};
-use model::{Event, GuestKind, Layout, Upid, Vmid};
+use model::{Event, GuestKind, Layout, Phase, Upid, Vmid};
 use process::{Birth, birth};
 use std::ffi::OsString;
 use std::fs::File;
@@ -115,7 +115,7 @@ pub fn start(layout: &Layout, mut request: StartRequest, out: Out<'_>) -> Result
             Answer::Result(result) => return Ok(result),
             // The run that was in the way is over. That it ends is up to its hookscripts, which have their own limits.
             Answer::Over => {}
-            Answer::State(_) | Answer::Aborting | Answer::Ending(_) => {
+            Answer::State(_) | Answer::Aborting(_) | Answer::Ending(_) => {
                 return Err(ClientError::Lost { vmid, source: None });
             }
         }
@@ -147,16 +147,10 @@ pub(crate) fn start_next(
 pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Result<TaskResult, ClientError> {
     // Again for a keeper that leaves or dies just now, with another one in its place.
     for _ in 0..ATTEMPTS {
-        if !is_unfinished(layout, vmid) {
-            recover(layout, vmid)?;
-        }
-        let stream = match born_to_recover(layout, vmid)? {
-            Some(stream) => stream,
-            None => connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid))?,
-        };
+        let stream = reach(layout, vmid, out)?;
         match converse(stream, vmid, request, Patience::Wait, out)? {
             Answer::Result(result) => return Ok(result),
-            Answer::State(_) | Answer::Aborting | Answer::Ending(_) => {
+            Answer::State(_) | Answer::Aborting(_) | Answer::Ending(_) => {
                 return Ok(TaskResult { upid: None, status: Ok(()) });
             }
             Answer::Over if layout.ledger(vmid).exists() => {}
@@ -165,6 +159,29 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
     }
     // The guest is gone, and so is its keeper.
     Err(ClientError::NoKeeper(vmid))
+}
+
+/// A connection to the keeper of a guest, or to a new one where the one before has died.
+fn reach(layout: &Layout, vmid: Vmid, out: Out<'_>) -> Result<UnixStream, ClientError> {
+    if !is_unfinished(layout, vmid) {
+        recover(layout, vmid)?;
+    }
+    match born_to_recover(layout, vmid)? {
+        Some(stream) => Ok(stream),
+        None => connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid)),
+    }
+}
+
+/// Has the hookscript of a guest that runs now aborted; one that a dead keeper left, too. Returns its phase.
+///
+/// # Errors
+/// [`ClientError::NoKeeper`] and [`ClientError::Refused`] where none runs.
+pub fn abort(layout: &Layout, vmid: Vmid) -> Result<Phase, ClientError> {
+    let stream = reach(layout, vmid, &mut |_| {})?;
+    match converse(stream, vmid, &Request::Abort, Patience::Wait, &mut |_| {})? {
+        Answer::Aborting(phase) => Ok(phase),
+        _ => Err(ClientError::NoKeeper(vmid)),
+    }
 }
 
 /// Has the keeper of a guest end a task. Returns whether the task is one of that keeper's.

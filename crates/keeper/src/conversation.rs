@@ -3,7 +3,7 @@
 use crate::callers;
 use crate::client::{ClientError, Heard, Out, TaskResult};
 use crate::protocol::{Asked, GuestState, Hello, PROTO, Reply, Request, send};
-use model::{Layout, Vmid};
+use model::{Layout, Phase, Vmid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use std::io::{self, BufRead, BufReader};
@@ -26,7 +26,7 @@ pub(crate) enum Answer {
     /// What the guest does.
     State(GuestState),
     /// A hookscript's end is on its way.
-    Aborting,
+    Aborting(Phase),
     /// Whether a task to be ended is one of the keeper's.
     Ending(bool),
     /// The keeper ended its run, as it said it would, or before it took the request.
@@ -122,7 +122,7 @@ pub(crate) fn converse(
             }
             Reply::Busy { .. } => {}
             Reply::State(state) => return Ok(Answer::State(state)),
-            Reply::Aborting { .. } => return Ok(Answer::Aborting),
+            Reply::Aborting { phase } => return Ok(Answer::Aborting(phase)),
             Reply::Ending { mine } => return Ok(Answer::Ending(mine)),
         }
     }

@@ -46,7 +46,7 @@ pub fn conversation(
     Ok(match converse(keeper, vmid, request, Patience::Look, out)? {
         Answer::Result(result) => Heard::Task(result),
         Answer::State(state) => Heard::State(state),
-        Answer::Aborting => Heard::Aborting,
+        Answer::Aborting(_) => Heard::Aborting,
         Answer::Ending(mine) => Heard::Ending(mine),
         Answer::Over => Heard::Over,
     })

@@ -138,7 +138,9 @@ impl Host for Keeper {
     }
 
     fn pending_stop(&mut self) -> Option<StopRequest> {
-        let stop = self.pending.pop_front()?;
+        self.attend();
+        // One that has ended meanwhile is not to be stopped; the wait tells of its end.
+        let stop = self.pending.pop_front_if(|_| self.machine.gone().is_none())?;
         self.refuse_waiting();
         Some(stop)
     }
@@ -185,6 +187,9 @@ impl Host for Keeper {
     }
 
     fn answer_start(&mut self, result: Result<(), String>) -> Result<(), Infallible> {
+        if result.is_ok() && self.tasks.of(Purpose::Start).is_some() && self.machine.gone().is_some() {
+            self.say(&format!("WARN: {} {} has ended since it was started", self.kind.label(), self.vmid));
+        }
         self.end_tasks(Purpose::Start, &result);
         Ok(())
     }

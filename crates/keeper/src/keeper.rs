@@ -241,10 +241,17 @@ impl Keeper {
     /// script that the dead keeper left running is not waited for: it may be what the request is about.
     pub(crate) fn serve_first(&mut self) {
         let starting = matches!(self.stage, "recovery" | "pre-start" | "launch" | "post-start");
-        let free = !starting || self.hook.as_ref().is_some_and(ActiveHook::is_adopted);
-        let looks = |(_, asked): &mut (ClientId, Asked)| free || matches!(asked.request, Request::Status);
-        if let Some((client, asked)) = self.first.take_if(looks) {
-            self.serve(client, None, asked);
+        let adopted = self.hook.as_ref().is_some_and(ActiveHook::is_adopted);
+        let due = |(_, asked): &mut (ClientId, Asked)| {
+            !starting || adopted || matches!(asked.request, Request::Status | Request::Abort)
+        };
+        match self.first.take_if(due) {
+            // What was begun after it is not what it is about.
+            Some((client, Asked { request: Request::Abort, .. })) if !adopted => {
+                self.nothing_to_abort(client)
+            }
+            Some((client, asked)) => self.serve(client, None, asked),
+            None => {}
         }
     }
 

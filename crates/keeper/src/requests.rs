@@ -79,12 +79,14 @@ impl Keeper {
                     self.abort = true;
                     self.clients.reply(client, &Reply::Aborting { phase });
                 }
-                None => {
-                    let why = format!("no hookscript of {} {} runs now", self.kind.label(), self.vmid);
-                    self.clients.reply(client, &Reply::Refused { why });
-                }
+                None => self.nothing_to_abort(client),
             },
         }
+    }
+
+    pub(crate) fn nothing_to_abort(&mut self, client: ClientId) {
+        let why = format!("no hookscript of {} {} runs now", self.kind.label(), self.vmid);
+        self.clients.reply(client, &Reply::Refused { why });
     }
 
     /// Ends a task: aborts what it waits for, or has the wait given up. A stop that is under way goes on.

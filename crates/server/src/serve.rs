@@ -205,6 +205,10 @@ impl Socket {
     fn bind(path: &Path) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Socket { path: path.to_owned(), source };
         path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            let why = "another server listens there; --socket names another place";
+            return Err(failed(io::Error::new(io::ErrorKind::AddrInUse, why)));
+        }
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let _ = fs::remove_file(&beside);
         let listener = UnixListener::bind(&beside).map_err(failed)?;

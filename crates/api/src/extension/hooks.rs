@@ -4,7 +4,6 @@ use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::VMID;
 use crate::{ApiError, Context, Params, Permission, Refusal, lifecycle};
 use ::config::schema::Property;
-use keeper::Request;
 use keeper::client::{self, ClientError};
 use model::{GuestKind, Vmid};
 use record::history;
@@ -28,6 +27,8 @@ pub static HISTORY: Method = Method {
 
 fn tell(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let vmid = params.vmid();
+    // A run that nobody keeps goes on before it is told.
+    lifecycle::state(context, vmid);
     let limit = usize::try_from(params.number("limit").unwrap_or(10)).unwrap_or(usize::MAX);
     let found = history::runs(context.store.layout(), vmid, limit)?;
     found.unreadable.iter().for_each(|error| context.warn(&error.to_string()));
@@ -57,11 +58,8 @@ pub static ABORT: Method = Method {
     run: |context, params| {
         let vmid = params.vmid();
         let kind = kind_of(context, vmid)?;
-        let Some(phase) = lifecycle::state(context, vmid).phase else {
-            return Err(Refusal::NoHook { kind, vmid }.into());
-        };
-        match client::ask(context.store.layout(), vmid, &Request::Abort, &mut |_| {}) {
-            Ok(_) => Ok(Value::from(format!("aborting {phase} of {} {vmid}", kind.label()))),
+        match client::abort(context.store.layout(), vmid) {
+            Ok(phase) => Ok(Value::from(format!("aborting {phase} of {} {vmid}", kind.label()))),
             Err(ClientError::NoKeeper(_)) => Err(Refusal::NoHook { kind, vmid }.into()),
             Err(error) => Err(error.into()),
         }

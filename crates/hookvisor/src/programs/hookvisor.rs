@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 pub(crate) static HOOKVISOR: Program = Program {
     name: "hookvisor",
     about: "Proxmox VE's guest lifecycle with its hookscripts, for any Linux host.\n\
-            The programs qm, pct and pvesm are commands of it, too: 'hookvisor qm start 100'.",
+            The programs qm, pct, pvesh and pvesm are commands of it, too: 'hookvisor qm start 100'.",
     commands: &[
         Command::new("acl list", &acl::READ, &[]).formats().print(users::acl),
         Command::new("acl modify", &acl::UPDATE, &["path"]),
@@ -100,6 +100,9 @@ fn overview(answer: &Answer<'_>) -> (String, u8) {
             if keeper.is_empty() { "-" } else { &keeper },
             guest["uptime"].as_u64().map_or_else(|| "-".to_owned(), uptime),
         );
+    }
+    if value["guests"].as_array().is_some_and(|guests| guests.iter().any(|guest| guest["abandoned"] == 1)) {
+        out.push_str("\nno keeper: it died, and 'hookvisor recover' has another one go on with what is left of the run\n");
     }
     let missing: Vec<String> =
         value["missing"].as_array().into_iter().flatten().map(super::print::plain).collect();

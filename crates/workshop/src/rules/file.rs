@@ -70,8 +70,12 @@ fn carriage_returns(source: &Source) -> Option<Finding> {
 fn interpreter(path: &Path, source: &Source) -> Option<Finding> {
     let no = |what: String| Some(finding(Rule::NoInterpreter, Some(1), what));
     if source.bytes.starts_with(b"\xef\xbb\xbf#!") {
-        return no("three invisible bytes (a byte order mark) stand before '#!', so the line does not count"
-            .to_owned());
+        let what = "three invisible bytes (a byte order mark) stand before '#!', so the line does not count";
+        let mut found = finding(Rule::NoInterpreter, Some(1), what);
+        "/bin/sh runs the file instead, whatever it is written in, and complains of its first line"
+            .clone_into(&mut found.why);
+        r"sed -i '1s/^\xEF\xBB\xBF//' on the file".clone_into(&mut found.mend);
+        return Some(found);
     }
     let Some((program, rest)) = source.interpreter() else {
         return missing_first_line(path, source);
