@@ -101,7 +101,7 @@ fn an_abort_is_not_for_what_begins_after_it(host: &Host, kind: Kind) {
     guest.start().ok();
     guest.kill(&[guest.keeper(), guest.hypervisor()]);
     let out = host.hookvisor(["hooks", "abort", &guest.id()]);
-    assert!(out.err().contains("no hookscript of"), "{}", out.err());
+    assert!(out.err().contains("no hookscript runs for"), "{}", out.err());
     out.fails();
     guest.wait_run_end();
     guest.lived("pre-start post-start post-stop");

@@ -104,10 +104,10 @@ fn runs_are_watched_as_they_happen(host: &Host, kind: Kind) {
         ] {
             assert!(told.contains(text), "{text:?} in {told}");
         }
-        watch.signal(Signal::INT);
+        watch.signal(Signal::TERM);
         let _ = watch.finish();
     }
-    late.signal(Signal::INT);
+    late.signal(Signal::TERM);
     let told = late.finish();
     assert!(!told.out().contains(&other.id()), "{}", told.describe());
 }

@@ -93,7 +93,7 @@ fn run_only(suite: &str, tests: &str, (name, number): (&str, u64), limit: Durati
     for result in [packages::install(), show(&mut cargo(&["build", "--locked", "--workspace"]))] {
         result?;
     }
-    let args = ["test", "--quiet", "--locked", "-p", "e2e", "--test", suite, "--", tests];
+    let args = ["test", "--quiet", "--locked", "--workspace", "--test", suite, "--", tests];
     let mut command = cargo(&args);
     command.env(name, number.to_string()).env("HOOKVISOR_BIN", target().join("debug/hookvisor"));
     show_within(&mut command, limit)
@@ -149,11 +149,14 @@ pub(crate) fn run_host_vm(filter: Option<&str>) -> Result<(), String> {
 }
 
 fn unit_tests(tally: &mut Tally) {
-    for args in [
-        &["test", "--locked", "--workspace", "--exclude", "e2e", "--no-fail-fast"][..],
-        &["test", "--locked", "-p", "e2e", "--lib"][..],
+    // A package alone would want its dependencies with fewer features, and so built again.
+    for which in [
+        &["--lib", "--bins"][..],
+        &["--exclude", "e2e", "--test", "*"][..],
+        &["--exclude", "e2e", "--doc"][..],
     ] {
-        let output = cargo(args).stderr(std::process::Stdio::inherit()).output();
+        let args = [&["test", "--locked", "--workspace", "--no-fail-fast"][..], which].concat();
+        let output = cargo(&args).stderr(std::process::Stdio::inherit()).output();
         let Ok(output) = output else {
             tally.step("unit tests", Err("cargo cannot be run".to_owned()));
             continue;
@@ -197,7 +200,7 @@ fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
     let results = target().join("e2e-results.jsonl");
     let _ = fs::remove_file(&results);
     for name in SUITES {
-        let mut args = vec!["test", "--quiet", "--locked", "-p", "e2e", "--test", name, "--"];
+        let mut args = vec!["test", "--quiet", "--locked", "--workspace", "--test", name, "--"];
         args.extend(filter);
         suite(tally, name, &mut cargo(&args), &results, LIMIT);
     }

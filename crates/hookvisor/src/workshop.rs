@@ -176,6 +176,7 @@ fn steps(path: &Path, template: Template, snippets: &Path) -> Vec<String> {
         .into_iter()
         .chain([
             format!("hookvisor hooks check {}", word(&program)),
+            format!("hookvisor hooks test {}", word(&program)),
             format!("{} 100 pre-start", word(&here)),
             format!("cp {} {}/", word(&program), word(snippets)),
             format!("qm set 100 --hookscript {}", word(Path::new(&format!("local:snippets/{name}")))),
@@ -199,6 +200,7 @@ fn made(answer: &Answer<'_>) -> (String, u8) {
     let notes = [
         "compile it",
         "look for mistakes",
+        "play whole lives of a guest with it, in a sandbox",
         "try a phase by hand",
         "put it where snippets are",
         "set it, for a container with pct",

@@ -60,7 +60,9 @@ pub static ABORT: Method = Method {
         let kind = kind_of(context, vmid)?;
         match client::abort(context.store.layout(), vmid) {
             Ok(phase) => Ok(Value::from(format!("aborting {phase} of {} {vmid}", kind.label()))),
-            Err(ClientError::NoKeeper(_)) => Err(Refusal::NoHook { kind, vmid }.into()),
+            Err(ClientError::NoKeeper(_) | ClientError::Refused(_)) => {
+                Err(Refusal::NoHook { kind, vmid }.into())
+            }
             Err(error) => Err(error.into()),
         }
     },

@@ -153,7 +153,8 @@ fn options(command: &Command, words: &[String]) -> Result<Filled, String> {
     let table = Table(command.options().collect());
     let mut split = getopt::split(words, &table).map_err(unparsed)?;
     let required = |name: &&&str| command.property(name).is_some_and(|property| !property.optional);
-    split.settle(command.arguments.len(), |word| config::text::parse_boolean(word).is_some());
+    let most = if command.rest.is_some() { usize::MAX } else { command.arguments.len() };
+    split.settle(most, |word| config::text::parse_boolean(word).is_some());
     let mut arguments = split.arguments.into_iter();
     let mut given = Vec::new();
     for name in command.arguments {

@@ -32,7 +32,7 @@ pub fn is_stand_in(words: &[String]) -> bool {
 pub fn be_guest(words: &[String], monitor: Option<OwnedFd>) -> i32 {
     let conduct: Conduct = words.last().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     if conduct.fails {
-        eprintln!("the guest's hypervisor does not come up, as this life wants it");
+        eprintln!("does not come up, as this life wants it");
         return 1;
     }
     let after = |option: &str| words.iter().position(|word| word == option).and_then(|at| words.get(at + 1));

@@ -124,7 +124,7 @@ impl Machine {
             (_, Some(verb)) => self.method_outside(line, subject, verb, arguments, state),
             (Value::Nothing, None) => vec![Way { state, flow: Flow::Raise(line) }],
             (_, None) => {
-                self.cannot_judge(line, "a function that is chosen at run time");
+                self.cannot_judge(line, "what a function does that is chosen at run time");
                 value(state, Value::unknown(format!("{} {}", subject.shown(), arguments.shown())))
             }
         }

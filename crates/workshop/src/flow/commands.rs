@@ -3,7 +3,7 @@
 use super::ir::Node;
 use super::machine::{Flow, Machine, Way, Ways, status};
 use super::state::State;
-use super::value::{Status, Value};
+use super::value::{Piece, Status, Value};
 use crate::script::Language;
 use std::rc::Rc;
 
@@ -53,7 +53,7 @@ impl Machine {
             if matches!(first, Value::Unset) {
                 return self.dispatch(line, words[1..].to_vec(), state);
             }
-            return self.program(line, &words, state, false);
+            return self.unknown_command(line, &words, state);
         };
         if let Some(Value::Func(func)) = state.get(&format!("fn:{name}")).cloned() {
             return self.function(line, &func, words[1..].to_vec(), state);
@@ -309,6 +309,32 @@ impl Machine {
     }
 
     /// Calls a function of the shell.
+    /// A command whose name is made as the script runs: a program, or a function whose name begins as it does.
+    fn unknown_command(&mut self, line: usize, words: &[Value], state: State) -> Ways {
+        let begin = match words[0].pieces().first() {
+            Some(Piece::Known(begin)) if !begin.is_empty() => format!("fn:{begin}"),
+            _ => return self.program(line, words, state, false),
+        };
+        let fits = |name: &String| name.starts_with(&begin);
+        let functions: Vec<Value> = state
+            .names()
+            .iter()
+            .filter(|name| fits(name))
+            .filter_map(|name| state.get(name).cloned())
+            .collect();
+        if functions.is_empty() {
+            return self.program(line, words, state, false);
+        }
+        self.cannot_judge(line, format!("what '{}' does, which is chosen at run time", words[0].shown()));
+        let mut ways = status(state.clone(), Status::Either);
+        for function in functions {
+            if let Value::Func(func) = function {
+                ways.extend(self.function(line, &func, words[1..].to_vec(), state.clone()));
+            }
+        }
+        ways
+    }
+
     fn function(
         &mut self,
         line: usize,

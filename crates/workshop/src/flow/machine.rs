@@ -88,9 +88,10 @@ impl Machine {
             }
         }
         if machine.spent() {
-            machine
-                .unjudged
-                .insert((1, "the script is too long to be followed through all its ways".to_owned()));
+            machine.unjudged.insert((
+                1,
+                "all that it does: it is too long to be followed through all its ways".to_owned(),
+            ));
             ends.insert(End { status: Status::Either, line: 1 });
         }
         Story {

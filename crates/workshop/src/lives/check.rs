@@ -90,11 +90,11 @@ impl Found {
                 Some(_) if locked => {}
                 Some(outcome) if phase == Phase::PreStart => {
                     if first(call) {
-                        self.add(Rule::NeverStarts, vmid, phase, format!("it ends with {outcome}"));
+                        self.add(Rule::NeverStarts, vmid, phase, ended(outcome));
                     }
                 }
                 Some(outcome) => {
-                    self.add(Rule::FailsElsewhere, vmid, phase, format!("it ends with {outcome}"));
+                    self.add(Rule::FailsElsewhere, vmid, phase, ended(outcome));
                 }
             }
         }
@@ -119,10 +119,16 @@ impl Found {
             && once.outcome.as_deref() == Some("ok")
             && let Some(outcome) = again.outcome.as_deref().filter(|outcome| *outcome != "ok")
         {
-            let what = format!("it ends with {outcome} the second time, after a start that failed");
+            let what = format!("{} the second time, after a start that failed", ended(outcome));
             self.add(Rule::OnlyOnce, again.vmid, Phase::PreStart, what);
         }
     }
+}
+
+/// What became of a call that did not end well.
+fn ended(outcome: &str) -> String {
+    let by_itself = outcome.starts_with("exit code") || outcome.starts_with("signal");
+    if by_itself { format!("it ends with {outcome}") } else { format!("it comes to nothing ({outcome})") }
 }
 
 /// What a life left behind, in words.

@@ -48,6 +48,8 @@ impl Verdicts {
             match call.outcome.as_deref() {
                 Some("ok") => {}
                 Some(_) if by_design => {}
+                // A stop ends it.
+                Some("aborted") if phase == Phase::AgentUp => {}
                 Some(outcome) if phase == Phase::PreStart && outcome.starts_with("exit code") => {
                     self.fails(Some(phase), format!("pre-start refused the start: {outcome}"));
                 }

@@ -4,14 +4,20 @@ use super::Life;
 use super::drive::Stage;
 use super::life::Step;
 use super::report::EntryKind;
+use super::world::Laid;
 use keeper::{client, simulation};
-use model::{GuestKind, Vmid};
+use model::{Event, GuestKind, Phase, Vmid};
 use rustix::process::{Pid, Signal, kill_process};
+use std::time::{Duration, Instant};
+
+/// How long a guest's `agent-up` is waited for; one without an agent has none.
+const AGENT_UP: Duration = Duration::from_secs(5);
 
 /// Plays it.
 pub(super) fn play(stage: &mut Stage, life: Life) {
     for step in life.steps() {
-        match take(stage, *step) {
+        let taken = take(stage, *step).filter(|well| !well || settle(stage, *step));
+        match taken {
             // Over, by a limit.
             None => return,
             Some(true) if life.start_fails() => {
@@ -88,11 +94,42 @@ fn gone(stage: &mut Stage, vmid: Vmid) -> Option<bool> {
 /// Whether the second run of the guest is up, or over.
 fn newest_is_settled(layout: &model::Layout, vmid: Vmid) -> bool {
     let Ok(history) = record::history::runs(layout, vmid, 2) else { return true };
-    let up = |run: &record::history::RunHistory| {
-        let post_start = run.phases.iter().find(|phase| phase.phase == model::Phase::PostStart);
-        run.ended.is_some() || post_start.is_some_and(|phase| phase.outcome.is_some())
+    history.runs.len() == 2 && (history.runs[0].ended.is_some() || is_up(&events(layout, vmid)))
+}
+
+/// Whether the start is over, with all that is called in it.
+fn is_up(events: &[Event]) -> bool {
+    let ready = events.iter().position(|event| matches!(event, Event::Ready { .. }));
+    ready.is_some_and(|at| events[at..].iter().any(|event| matches!(event, Event::TaskEnd { .. })))
+}
+
+fn events(layout: &model::Layout, vmid: Vmid) -> Vec<Event> {
+    let contents = record::ledger::read_without_output(&layout.ledger(vmid));
+    contents
+        .map(|contents| contents.events.into_iter().map(|stamped| stamped.event).collect())
+        .unwrap_or_default()
+}
+
+/// Waits for the `agent-up` of guests that have just started, where the script wants it; false where the life is over before.
+fn settle(stage: &mut Stage, step: Step) -> bool {
+    let vmids = match step {
+        Step::Start | Step::Reboot => vec![stage.laid.vmids[0]],
+        Step::StartBoth => stage.laid.vmids.clone(),
+        _ => return true,
     };
-    history.runs.len() == 2 && up(&history.runs[0])
+    let script = std::fs::read(&stage.laid.script).unwrap_or_default();
+    if !hooks::settings::parse(&script).is_ok_and(|settings| settings.phases.contains(&Phase::AgentUp)) {
+        return true;
+    }
+    let until = Instant::now() + AGENT_UP;
+    let over = |laid: &Laid, vmid: Vmid| {
+        let events = events(&laid.layout, vmid);
+        let begun =
+            events.iter().any(|event| matches!(event, Event::HookBegin { phase: Phase::AgentUp, .. }));
+        let ended = events.iter().any(|event| matches!(event, Event::HookEnd { phase: Phase::AgentUp, .. }));
+        ended || events.is_empty() || !begun && Instant::now() >= until
+    };
+    stage.until(|laid| vmids.iter().all(|vmid| over(laid, *vmid)))
 }
 
 fn line(kind: GuestKind, what: &str, vmid: Vmid, more: &[&str]) -> Vec<String> {

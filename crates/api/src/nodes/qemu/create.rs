@@ -81,6 +81,9 @@ pub(crate) fn start(context: &Context<'_>, task: &Task<'_, '_>, vmid: Vmid) {
     let Some(kind) = context.store.find(vmid) else { return };
     if let Err(error) = lifecycle::start(context, kind, vmid, false, None) {
         task.say(&error.told());
+        if let ApiError::Task { upid: Some(upid), .. } = &error {
+            task.say(&format!("more is in the log of {upid}"));
+        }
     }
 }
 
