@@ -16,6 +16,7 @@ pub(crate) use qemu::VirtualMachine;
 pub(crate) use simulated::Simulated;
 
 use crate::protocol::MachineAction;
+use ::qemu::monitor::Monitor;
 use config::GuestConfig;
 use hooks::Outputs;
 use model::{Event, GuestKind, Layout, ProcessId, Resource, StopCause, Vmid, VolumeId};
@@ -25,7 +26,7 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::ConfigStore;
 
 /// What a machine needs of its keeper.
@@ -94,6 +95,20 @@ fn cause_of_signal(signal: i32) -> StopCause {
     const FAULTS: [Signal; 7] =
         [Signal::ILL, Signal::ABORT, Signal::BUS, Signal::FPE, Signal::SEGV, Signal::SYS, Signal::TRAP];
     if FAULTS.iter().any(|fault| fault.as_raw() == signal) { StopCause::Crash } else { StopCause::Killed }
+}
+
+/// How long a monitor's answer is waited for.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Has a monitor do something to its guest.
+fn act(monitor: Option<&mut Monitor>, action: MachineAction) -> Result<(), String> {
+    let command = match action {
+        MachineAction::Reset => "system_reset",
+        MachineAction::Suspend => "stop",
+        MachineAction::Resume => "cont",
+    };
+    let monitor = monitor.ok_or("the monitor is not reachable")?;
+    monitor.call(command, None, ANSWER).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// A guest that has ended.

@@ -21,9 +21,6 @@ use std::time::Duration;
 use storage::Storages;
 use store::ConfigStore;
 
-/// How long the monitor may take to answer where the keeper waits for it.
-const ANSWER: Duration = Duration::from_secs(5);
-
 /// How long the guest agent may take to say that it is there (lifecycle.md 2.1), and to take a request.
 const AGENT: Duration = Duration::from_secs(3);
 
@@ -239,7 +236,7 @@ impl Machine for VirtualMachine {
             self.words.push("warning: the monitor is gone: what the guest does cannot be seen".to_owned());
             return;
         };
-        let status = monitor.call("query-status", None, ANSWER).ok().as_ref().and_then(Status::read);
+        let status = monitor.call("query-status", None, super::ANSWER).ok().as_ref().and_then(Status::read);
         self.monitor = Some(monitor);
         if let Some(status) = status {
             self.ready = true;
@@ -374,13 +371,7 @@ impl Machine for VirtualMachine {
     }
 
     fn act(&mut self, action: MachineAction) -> Result<(), String> {
-        let command = match action {
-            MachineAction::Reset => "system_reset",
-            MachineAction::Suspend => "stop",
-            MachineAction::Resume => "cont",
-        };
-        let Some(monitor) = &mut self.monitor else { return Err("the monitor is not reachable".to_owned()) };
-        monitor.call(command, None, ANSWER).map(|_| ()).map_err(|error| error.to_string())
+        super::act(self.monitor.as_mut(), action)
     }
 
     fn hypervisor(&self) -> Option<&Hypervisor> {

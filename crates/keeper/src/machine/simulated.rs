@@ -12,10 +12,6 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
-
-/// How long the stand-in may take to answer where the keeper waits for it.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long the stand-in may take to come up, in seconds.
 const START_LIMIT: u64 = 30;
@@ -138,7 +134,7 @@ impl Machine for Simulated {
         let since = super::launched_at(ground, process);
         self.hypervisor = Some(Hypervisor::adopted(process, &outputs(ground.layout, ground.vmid), since));
         let Ok(mut monitor) = Monitor::connect(&ground.layout.monitor_socket(ground.vmid)) else { return };
-        let status = monitor.call("query-status", None, ANSWER).ok().as_ref().and_then(Status::read);
+        let status = monitor.call("query-status", None, super::ANSWER).ok().as_ref().and_then(Status::read);
         self.monitor = Some(monitor);
         if let Some(status) = status {
             self.ready = true;
@@ -235,13 +231,7 @@ impl Machine for Simulated {
     }
 
     fn act(&mut self, action: MachineAction) -> Result<(), String> {
-        let command = match action {
-            MachineAction::Reset => "system_reset",
-            MachineAction::Suspend => "stop",
-            MachineAction::Resume => "cont",
-        };
-        let Some(monitor) = &mut self.monitor else { return Err("the monitor is not reachable".to_owned()) };
-        monitor.call(command, None, ANSWER).map(|_| ()).map_err(|error| error.to_string())
+        super::act(self.monitor.as_mut(), action)
     }
 
     fn hypervisor(&self) -> Option<&Hypervisor> {

@@ -265,7 +265,7 @@ impl Machine {
     }
 
     /// Runs words as a program, as the shell's commands are read.
-    fn run_as_shell(&mut self, line: usize, list: Vec<Value>, state: &State) {
+    pub(super) fn run_as_shell(&mut self, line: usize, list: Vec<Value>, state: &State) {
         let language = std::mem::replace(&mut self.language, Language::Shell);
         let at = self.embedded_at;
         self.embedded_at = Some(at.unwrap_or(line));

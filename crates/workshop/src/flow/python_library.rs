@@ -238,20 +238,7 @@ impl Machine {
             || name == "subprocess.getoutput";
         match &command {
             Value::List(list) => {
-                let list = list.to_vec();
-                let language = std::mem::replace(&mut self.language, crate::script::Language::Shell);
-                let at = self.embedded_at;
-                self.embedded_at = Some(at.unwrap_or(line));
-                let mut copy = State::new();
-                copy.held = state.held;
-                copy.guards.clone_from(&state.guards);
-                copy.alarmed = state.alarmed;
-                copy.open = true;
-                self.checked += 1;
-                let _ = self.dispatch(line, list, copy);
-                self.checked -= 1;
-                self.embedded_at = at;
-                self.language = language;
+                self.run_as_shell(line, list.to_vec(), &state);
             }
             text if shell => {
                 self.checked += 1;

@@ -38,6 +38,7 @@ fn is_fresh(object: &str) -> bool {
         .iter()
         .any(|word| object.contains(word))
         || object.contains("\u{ab}$$")
+        // What mktemp(1) fills in.
         || object.contains("XXXX")
 }
 
