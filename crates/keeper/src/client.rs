@@ -166,9 +166,14 @@ fn reach(layout: &Layout, vmid: Vmid, out: Out<'_>) -> Result<UnixStream, Client
     if !is_unfinished(layout, vmid) {
         recover(layout, vmid)?;
     }
-    match born_to_recover(layout, vmid)? {
+    if let Some(stream) = born_to_recover(layout, vmid)? {
+        return Ok(stream);
+    }
+    match connect(layout, vmid, Patience::Wait, out)? {
         Some(stream) => Ok(stream),
-        None => connect(layout, vmid, Patience::Wait, out)?.ok_or(ClientError::NoKeeper(vmid)),
+        // One is just being born: this one waits until that can be reached.
+        None if is_unfinished(layout, vmid) => born(layout, vmid, None),
+        None => Err(ClientError::NoKeeper(vmid)),
     }
 }
 
@@ -177,11 +182,15 @@ fn reach(layout: &Layout, vmid: Vmid, out: Out<'_>) -> Result<UnixStream, Client
 /// # Errors
 /// [`ClientError::NoKeeper`] and [`ClientError::Refused`] where none runs.
 pub fn abort(layout: &Layout, vmid: Vmid) -> Result<Phase, ClientError> {
-    let stream = reach(layout, vmid, &mut |_| {})?;
-    match converse(stream, vmid, &Request::Abort, Patience::Wait, &mut |_| {})? {
-        Answer::Aborting(phase) => Ok(phase),
-        _ => Err(ClientError::NoKeeper(vmid)),
+    for _ in 0..ATTEMPTS {
+        let stream = reach(layout, vmid, &mut |_| {})?;
+        match converse(stream, vmid, &Request::Abort, Patience::Wait, &mut |_| {})? {
+            Answer::Aborting(phase) => return Ok(phase),
+            Answer::Over if is_unfinished(layout, vmid) => {}
+            _ => break,
+        }
     }
+    Err(ClientError::NoKeeper(vmid))
 }
 
 /// Has the keeper of a guest end a task. Returns whether the task is one of that keeper's.
