@@ -1,5 +1,6 @@
 //! `agent-up`: when the agent, or a container's init, first answers, for scripts that name it.
 
+use e2e::hanging::Silent;
 use e2e::linux_vm::LinuxGuest;
 use e2e::suite::{BUSYBOX, LXC, Need, QEMU, QEMU_GA, Test};
 use e2e::{Behaviour, Guest, Host, Kind, tests, wait};
@@ -12,6 +13,7 @@ pub(crate) fn tests() -> Vec<Test> {
         once [QEMU, QEMU_GA, BUSYBOX, Need::GuestKernel]: it_comes_with_the_agent_and_once_a_run,
             an_agent_that_came_while_no_keeper_lived_is_found, one_that_comes_after_a_shutdown_that_was_not_obeyed;
         once [LXC, BUSYBOX]: it_comes_with_init_and_holds_no_start, a_stop_ends_it, a_shutdown_ends_it, the_end_of_the_guest_ends_it,
+            one_that_has_not_begun_is_no_call,
             its_time_is_limited, somebody_aborts_it, its_end_that_nobody_saw_is_unknown, each_script_that_names_it_is_called;
         once [QEMU]: without_an_agent_it_does_not_come_and_that_is_said
     )
@@ -157,6 +159,36 @@ fn the_end_of_the_guest_ends_it(host: &Host) {
     guest.wait_run_end();
     guest.lived("pre-start post-start agent-up:aborted post-stop");
     assert_eq!(guest.notes()[3].stop_cause, "killed");
+}
+
+fn one_that_has_not_begun_is_no_call(host: &Host) {
+    let guest = container(host, "", "");
+    let (gate, lines) = gate(host);
+    guest.on("post-start", &lines);
+    let start = guest.spawn("start", &[]);
+    guest.wait_noted("post-start", 1);
+    let init = guest.init();
+    let silent = Silent::at(&host.at("var/lib/vz/snippets"));
+    fs::write(gate, "").expect("the gate can be opened");
+    start.finish().ok();
+    let keeper = guest.keeper();
+    wait::until("a child of the keeper to look for the script", || looks(keeper).then_some(()));
+    guest.kill(&[init]);
+    wait::until("everything to be given back", || {
+        guest.events().iter().any(|event| event["event"] == "released").then_some(())
+    });
+    // `post-stop` looks for it too, in vain where the file system goes away.
+    wait::until("the next child to look for it", || looks(keeper).then_some(()));
+    drop(silent);
+    guest.wait_run_end();
+    guest.lived("pre-start post-start post-stop:not-found");
+}
+
+/// Whether a process has a child that has not become another program yet.
+fn looks(keeper: u32) -> bool {
+    let exe = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap_or_default();
+    children.split_whitespace().any(|child| exe(child).is_some() && exe(child) == exe(&keeper.to_string()))
 }
 
 fn its_time_is_limited(host: &Host) {

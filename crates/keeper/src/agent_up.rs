@@ -40,6 +40,16 @@ impl Keeper {
         wanted
     }
 
+    /// Counts a call of the phase as not made, which was cut short before its script had begun.
+    pub(crate) fn take_back(&mut self, script: &str) {
+        let attempts = self.attempts.iter_mut();
+        for (_, attempt) in
+            attempts.filter(|((phase, known), _)| *phase == Phase::AgentUp && known.to_string() == script)
+        {
+            *attempt -= 1;
+        }
+    }
+
     /// Whether the script that runs is to be aborted. That of a start is by a stop at once; `agent-up`, which belongs to a
     /// guest that is up, by whatever ends the guest: nothing that has to do with its end waits for it.
     pub(crate) fn is_cut_short(&self) -> bool {

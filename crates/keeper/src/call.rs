@@ -7,7 +7,7 @@ use hooks::conf::HooksConf;
 use hooks::context::{Context, Earlier, Facts};
 use hooks::settings::{Kill, Settings};
 use hooks::{Call, NotCalled, Outputs, Prepared, Problem, Running, chain, digest, kept};
-use lifecycle::HookEnd;
+use lifecycle::Called;
 use model::{CalledWith, Event, Outcome, Phase, Script, StopCause, Text, VolumeId};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -63,14 +63,14 @@ impl Keeper {
         self.hookscript.clone()
     }
 
-    /// Calls a script; none where it does not want to be called in this phase.
+    /// Calls a script and sees it through.
     pub(crate) fn run_hook(
         &mut self,
         phase: Phase,
         script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
-    ) -> Option<HookEnd> {
+    ) -> Called {
         self.stage = phase.as_str();
         match self.call(phase, cause, script) {
             Ok((running, readers)) => {
@@ -79,7 +79,7 @@ impl Keeper {
             }
             Err(error) => {
                 let problem = Problem::Exec(format!("cannot prepare the call: {error}"));
-                Some(self.no_call(phase, &script.to_string(), &problem))
+                Called::Ended(self.no_call(phase, &script.to_string(), &problem))
             }
         }
     }

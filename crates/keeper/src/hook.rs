@@ -2,10 +2,10 @@
 
 use crate::keeper::Keeper;
 use crate::stream::{Piped, Sinks};
-use crate::tree::Tree;
+use crate::tree::{Tree, left_behind};
 use hooks::progress::Progress;
 use hooks::{Located, Problem, Reader, Running, Started, command_line, error_text, failure};
-use lifecycle::HookEnd;
+use lifecycle::{Called, HookEnd};
 use model::{Event, Left, Outcome, Phase, ProcessId, Script, StartReason};
 use process::Ended;
 use rustix::event::PollFlags;
@@ -242,7 +242,10 @@ impl Keeper {
             rest: Vec::new(),
         });
         let stoppable = matches!(phase, Phase::PreStart | Phase::PostStart | Phase::AgentUp);
-        self.see_through(stoppable).unwrap_or(HookEnd { outcome: Outcome::Unknown, error: None })
+        match self.see_through(stoppable) {
+            Called::Ended(end) => end,
+            Called::Unwanted | Called::CutShort => HookEnd { outcome: Outcome::Unknown, error: None },
+        }
     }
 
     /// The tree of the last call of a script.
@@ -278,8 +281,7 @@ impl Keeper {
     }
 
     /// Turns until the script has ended, and puts its end on record.
-    /// None where it was not called after all.
-    pub(crate) fn see_through(&mut self, stoppable: bool) -> Option<HookEnd> {
+    pub(crate) fn see_through(&mut self, stoppable: bool) -> Called {
         self.abort = false;
         loop {
             let before = self.hook.as_ref().is_some_and(|hook| hook.ended.is_some());
@@ -330,14 +332,19 @@ impl Keeper {
         self.take_the_rest();
         self.pass_on_warnings();
         let Some(mut hook) = self.hook.take() else {
-            return Some(HookEnd { outcome: Outcome::Unknown, error: None });
+            return Called::Ended(HookEnd { outcome: Outcome::Unknown, error: None });
         };
         self.note_wish(&hook.script, &hook.started);
         if let Started::NotCalled(not_called) = &hook.started {
             if let Some(warning) = &not_called.warning {
                 self.say(warning);
             }
-            return None;
+            return Called::Unwanted;
+        }
+        let cut_short = matches!(hook.started, Started::No(None, _)) && hook.ending.is_some() && !self.abort;
+        if cut_short && hook.phase == Phase::AgentUp {
+            self.take_back(&hook.script);
+            return Called::CutShort;
         }
         let scene = self.scene();
         let cut = hook.piped.iter_mut().map(|piped| piped.finish(&mut self.sinks(&scene))).sum();
@@ -372,7 +379,7 @@ impl Keeper {
         };
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
         self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
-        Some(self.finish(phase, &script, outcome, cause, took, cut, left))
+        Called::Ended(self.finish(phase, &script, outcome, cause, took, cut, left))
     }
 
     /// Says what is wrong with the script and no reason not to call it.
@@ -486,14 +493,4 @@ impl Keeper {
         self.pending.extend(queued);
         HookEnd { outcome, error }
     }
-}
-
-/// What is left of the script's process group.
-fn left_behind(group: u32) -> Vec<Left> {
-    let empty = rustix::process::Pid::from_raw(group.cast_signed())
-        .is_none_or(|group| rustix::process::test_kill_process_group(group).is_err());
-    if empty {
-        return Vec::new();
-    }
-    process::group_members(group, group).into_iter().map(|(process, comm)| Left { process, comm }).collect()
 }

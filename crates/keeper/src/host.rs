@@ -6,7 +6,8 @@ use crate::requests::INTERRUPTED;
 use crate::tasks::Purpose;
 use config::GuestConfig;
 use lifecycle::{
-    Ended, GuestFacts, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded, admit_start,
+    Called, Ended, GuestFacts, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded,
+    admit_start,
 };
 use model::{Event, GuestKind, Outcome, Phase, ProcessId, Script, StopCause};
 use std::convert::Infallible;
@@ -64,7 +65,7 @@ impl Host for Keeper {
         script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
-    ) -> Result<Option<HookEnd>, Infallible> {
+    ) -> Result<Called, Infallible> {
         Ok(self.run_hook(phase, script, cause, stoppable))
     }
 

@@ -1,7 +1,7 @@
 //! Everything that a hookscript has forked, wherever it went: what is below it among the processes, and what has left it, its
 //! session or its parents but still has the environment of the call. A keeper that its `qm start` bore has its own.
 
-use model::ProcessId;
+use model::{Left, ProcessId};
 use rustix::process::Signal;
 
 /// What is known of a script's tree.
@@ -44,4 +44,14 @@ impl Tree {
     pub(crate) fn processes(&self) -> impl Iterator<Item = ProcessId> {
         self.known.iter().copied()
     }
+}
+
+/// What is left of the script's process group.
+pub(crate) fn left_behind(group: u32) -> Vec<Left> {
+    let empty = rustix::process::Pid::from_raw(group.cast_signed())
+        .is_none_or(|group| rustix::process::test_kill_process_group(group).is_err());
+    if empty {
+        return Vec::new();
+    }
+    process::group_members(group, group).into_iter().map(|(process, comm)| Left { process, comm }).collect()
 }

@@ -1,4 +1,4 @@
-use crate::host::{HookEnd, Host};
+use crate::host::{Called, HookEnd, Host};
 use model::{Event, Outcome, Phase, Script, StopCause};
 
 /// The calls of hookscripts in a run, so that none is made twice and each `pre-start` gets its `post-stop`.
@@ -64,7 +64,11 @@ impl Calls {
             if self.begun.iter().any(|(begun, known)| *begun == phase && *known == script) {
                 continue;
             }
-            let Some(end) = host.hook(phase, &script, cause, stoppable)? else { continue };
+            let end = match host.hook(phase, &script, cause, stoppable)? {
+                Called::Ended(end) => end,
+                Called::Unwanted => continue,
+                Called::CutShort => return Ok(Some(HookEnd { outcome: Outcome::Aborted, error: None })),
+            };
             called = true;
             self.note(phase, &script, end.outcome);
             let aborts = match phase {

@@ -24,7 +24,7 @@ pub trait Host {
         pre_starts: &[(Script, Outcome)],
     ) -> Result<Result<Vec<Script>, String>, Self::Death>;
 
-    /// Calls a script and waits for its end; none where it does not want to be called in this phase.
+    /// Calls a script and waits for its end.
     /// The begin is on record before the script runs, by the process that becomes it; the end is recorded too.
     /// With `stoppable` a request for a stop aborts the script, and [`Host::pending_stop`] then has it; the script of
     /// `agent-up` is aborted by the guest's end too, so that nothing waits for it.
@@ -34,7 +34,7 @@ pub trait Host {
         script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
-    ) -> Result<Option<HookEnd>, Self::Death>;
+    ) -> Result<Called, Self::Death>;
 
     /// Waits for a script that an earlier keeper began, and records its end.
     fn adopt_hook(
@@ -86,6 +86,17 @@ pub trait Host {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot record the run: {0}")]
 pub struct Unrecorded(pub String);
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Called {
+    /// The script ran, or could not be run.
+    Ended(HookEnd),
+    /// It does not want to be called in this phase.
+    Unwanted,
+    /// That of `agent-up` was cut short before the script had begun, so nothing is on record: it may come yet.
+    CutShort,
+}
 
 /// How a hookscript's call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

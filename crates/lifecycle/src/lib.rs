@@ -36,7 +36,7 @@ mod recovery;
 mod story;
 
 pub use admission::{Denied, GuestFacts, admit_start};
-pub use host::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
+pub use host::{Called, Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
 pub use mend::{Evidence, Line, mend};
 pub use recovery::resume;
 pub use story::{Life, live};

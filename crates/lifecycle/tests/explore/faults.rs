@@ -1,7 +1,7 @@
 //! Faults that a careless hand could bring into the story, put between the story and the world.
 
 use crate::model_host::{Died, ModelHost};
-use lifecycle::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
+use lifecycle::{Called, Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
 use model::{Event, Outcome, Phase, ProcessId, Script, StopCause};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(crate) enum Fault {
     AgentUpDropped,
     AgentUpHoldsStop,
     AgentUpUnasked,
+    AgentUpOverWhereCutShort,
 }
 
 impl Fault {
@@ -47,11 +48,15 @@ impl Fault {
     pub(crate) fn agent(self) -> bool {
         matches!(
             self,
-            Self::AgentUpDoubled | Self::AgentUpDropped | Self::AgentUpHoldsStop | Self::AgentUpUnasked
+            Self::AgentUpDoubled
+                | Self::AgentUpDropped
+                | Self::AgentUpHoldsStop
+                | Self::AgentUpUnasked
+                | Self::AgentUpOverWhereCutShort
         )
     }
 
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::PostStopDropped,
         Self::PostStartDoubled,
         Self::PostStartDropped,
@@ -75,6 +80,7 @@ impl Fault {
         Self::AgentUpDropped,
         Self::AgentUpHoldsStop,
         Self::AgentUpUnasked,
+        Self::AgentUpOverWhereCutShort,
     ];
 }
 
@@ -130,24 +136,24 @@ impl Host for Seeded<'_> {
         script: &Script,
         cause: Option<StopCause>,
         stoppable: bool,
-    ) -> Result<Option<HookEnd>, Died> {
+    ) -> Result<Called, Died> {
         match phase {
-            Phase::PostStop if self.is(Fault::PostStopDropped) => return Ok(None),
+            Phase::PostStop if self.is(Fault::PostStopDropped) => return Ok(Called::Unwanted),
             Phase::PostStop if self.is(Fault::InnerPostStopDropped) && *script == crate::world::script(1) => {
-                return Ok(None);
+                return Ok(Called::Unwanted);
             }
-            Phase::PostStart if self.is(Fault::PostStartDropped) => return Ok(None),
+            Phase::PostStart if self.is(Fault::PostStartDropped) => return Ok(Called::Unwanted),
             Phase::PostStart if self.is(Fault::PostStartDoubled) => {
                 self.host.hook(phase, script, cause, false)?;
             }
-            Phase::AgentUp if self.is(Fault::AgentUpDropped) => return Ok(None),
+            Phase::AgentUp if self.is(Fault::AgentUpDropped) => return Ok(Called::Unwanted),
             Phase::AgentUp if self.is(Fault::AgentUpDoubled) => {
                 self.host.hook(phase, script, cause, false)?;
             }
             Phase::AgentUp if self.is(Fault::AgentUpHoldsStop) => {
                 // As if it had ended by itself, so that the next one is called.
                 let end = self.host.hook(phase, script, cause, stoppable)?;
-                return Ok(end.map(|end| HookEnd { outcome: Outcome::Ok, ..end }));
+                return Ok(well(end));
             }
             Phase::PreStop if self.is(Fault::PreStopRepeated) => {
                 self.host.hook(phase, script, cause, false)?;
@@ -159,10 +165,13 @@ impl Host for Seeded<'_> {
             && self.is(Fault::RestOfChainAfterRefusal)
             && *script == crate::world::script(0)
         {
-            return Ok(end.map(|end| HookEnd { outcome: Outcome::Ok, ..end }));
+            return Ok(well(end));
+        }
+        if end == Called::CutShort && self.is(Fault::AgentUpOverWhereCutShort) {
+            return Ok(Called::Unwanted);
         }
         if phase == Phase::PreStart && self.is(Fault::RefusalIgnored) {
-            return Ok(end.map(|end| HookEnd { outcome: Outcome::Ok, ..end }));
+            return Ok(well(end));
         }
         if phase == Phase::PostStop && self.is(Fault::PostStopBeforeRelease) {
             self.host.release()?;
@@ -237,5 +246,13 @@ impl Host for Seeded<'_> {
 
     fn answer_stop(&mut self, result: Result<(), String>) -> Result<(), Died> {
         if self.is(Fault::StopNotAnswered) { Ok(()) } else { self.host.answer_stop(result) }
+    }
+}
+
+/// As if the script had ended well.
+fn well(called: Called) -> Called {
+    match called {
+        Called::Ended(end) => Called::Ended(HookEnd { outcome: Outcome::Ok, ..end }),
+        called => called,
     }
 }

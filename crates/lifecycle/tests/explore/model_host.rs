@@ -1,6 +1,6 @@
 use crate::choices::Choices;
 use crate::world::{Guest, Running, Truth, World, script};
-use lifecycle::{Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
+use lifecycle::{Called, Ended, Happening, HookEnd, Host, Launched, Readiness, StopRequest, Unrecorded};
 use model::{Event, Outcome, Phase, ProcessId, Resource, Script, StopCause};
 
 /// The keeper's death.
@@ -142,10 +142,18 @@ impl Host for ModelHost<'_> {
         script: &Script,
         _cause: Option<StopCause>,
         stoppable: bool,
-    ) -> Result<Option<HookEnd>, Died> {
+    ) -> Result<Called, Died> {
         let number = (0..9).find(|number| crate::world::script(*number) == *script).unwrap_or(9);
         self.may_die()?;
         self.check_begin(phase, number);
+        // What one script can show need not be shown by each.
+        let outer = number == 0;
+        let can_stop = stoppable && self.world.budget.requests > 0;
+        if phase == Phase::AgentUp && outer && can_stop && self.choices.pick(2) == 1 {
+            self.pending = Some(self.asked(false));
+            self.world.say(Truth::CutShort);
+            return Ok(Called::CutShort);
+        }
         let process = self.world.process();
         self.world.ledger.push(Event::HookBegin {
             phase,
@@ -162,12 +170,9 @@ impl Host for ModelHost<'_> {
         self.world.script = Some(Running { phase, number, process, running: true });
         self.world.say(Truth::Begun(phase, number));
         self.may_die()?;
-        // What one script can show need not be shown by each.
-        let outer = number == 0;
         if outer && matches!(phase, Phase::PostStart | Phase::PreStop) && self.choices.pick(2) == 1 {
             self.world.guest_ends(StopCause::Killed);
         }
-        let can_stop = stoppable && self.world.budget.requests > 0;
         let outcome = if phase == Phase::AgentUp {
             self.agent_up_ends(outer, can_stop)
         } else {
@@ -183,7 +188,7 @@ impl Host for ModelHost<'_> {
         };
         self.world.script = None;
         self.world.say(Truth::HookEnded(phase, number, outcome));
-        self.hook_end(phase, script, outcome).map(Some)
+        self.hook_end(phase, script, outcome).map(Called::Ended)
     }
 
     fn adopt_hook(&mut self, phase: Phase, script: &Script, process: ProcessId) -> Result<HookEnd, Died> {

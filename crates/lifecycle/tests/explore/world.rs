@@ -37,6 +37,8 @@ pub(crate) enum Truth {
     GaveUp,
     /// The agent's first answer was told.
     Answered,
+    /// `agent-up` was cut short by a stop before its first script had begun.
+    CutShort,
     GuestEnded(StopCause),
     KeeperDied,
     HostCrashed,
@@ -285,7 +287,11 @@ impl World {
             .truth
             .iter()
             .any(|truth| matches!(truth, Truth::HookEnded(Phase::AgentUp, _, Outcome::Aborted)));
-        let left_out = answered && agent_up == 0 && !aborted && !self.died();
+        // A stop that comes to nothing leaves the phase due.
+        let cut = self.truth.iter().rposition(|t| *t == Truth::CutShort);
+        let given_up = self.truth.iter().rposition(|t| *t == Truth::GaveUp);
+        let ended = cut.is_some() && given_up < cut;
+        let left_out = answered && agent_up == 0 && !aborted && !ended && !self.died();
         self.require(!left_out, "agent-up was left out");
         self.require(
             pre_stop <= self.count(Truth::StopDelivered),
