@@ -20,6 +20,7 @@ mod credentials;
 mod events;
 mod handle;
 mod lanes;
+mod memory;
 mod names;
 mod parameters;
 mod serve;

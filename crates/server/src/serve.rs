@@ -83,6 +83,7 @@ pub enum ServeError {
 /// Where it cannot begin.
 pub fn serve(store: ConfigStore, options: &Options, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
     raise_file_limit();
+    crate::memory::keep_freed();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |count| count.get().min(4)))
         .max_blocking_threads(THREADS)
