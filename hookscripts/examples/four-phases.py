@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""A hookscript in Python: a function for each of the four phases.
+# hookvisor: timeout=2m
+"""four-phases: what it is for, in a sentence.
 
-Copy it to a storage that allows snippets, make it executable, and set it:
-  qm set 100 --hookscript local:snippets/four-phases.py
+Called with the guest's VMID and the phase. In pre-start a non-zero exit keeps the guest from starting; in the other
+phases it is a warning. Each phase is a process of its own: what one has to know of another goes into a file in /run.
+
+The line above is what hookvisor reads of it; Proxmox VE passes it over. See the book on settings in a script.
 """
 
 import os
@@ -10,24 +13,24 @@ import sys
 
 
 def pre_start(vmid: int) -> None:
-    """The guest does not run yet. An exception here keeps it from starting."""
+    """The guest does not run yet. Take here what it needs, in a way that may be done twice."""
     print(f"guest {vmid} is about to start")
 
 
 def post_start(vmid: int) -> None:
-    """The guest runs. From here on a failure is only a warning."""
+    """QEMU or the container's init runs. What is in the guest may need a while: there is agent-up, see the book."""
     print(f"guest {vmid} has started")
 
 
 def pre_stop(vmid: int) -> None:
-    """The guest still runs. Not called when the guest ends by itself."""
+    """Only when somebody asked for the stop: not when the guest powers itself off or crashes."""
     print(f"guest {vmid} is about to stop")
 
 
 def post_stop(vmid: int) -> None:
-    """The guest is gone, whatever ended it. Give back here what pre_start took."""
+    """The guest is gone, whatever ended it. Give back here what pre_start took, also where it took only a part."""
     cause = os.environ.get("HOOKVISOR_STOP_CAUSE")
-    print(f"guest {vmid} has stopped" + (f" ({cause})" if cause else ""))
+    print(f"guest {vmid} has stopped" + (f", because of {cause}" if cause else ""))
 
 
 PHASES = {
@@ -39,10 +42,12 @@ PHASES = {
 
 
 def main() -> int:
-    if len(sys.argv) != 3 or sys.argv[2] not in PHASES:
-        print(f"usage: {sys.argv[0]} VMID {'|'.join(PHASES)}, not {sys.argv[1:]}", file=sys.stderr)
+    if len(sys.argv) != 3:
+        print(f"usage: {sys.argv[0]} VMID PHASE", file=sys.stderr)
         return 64
-    PHASES[sys.argv[2]](int(sys.argv[1]))
+    handler = PHASES.get(sys.argv[2])
+    if handler is not None:  # A phase that there may be one day is no failure.
+        handler(int(sys.argv[1]))
     return 0
 
 

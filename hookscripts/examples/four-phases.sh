@@ -1,32 +1,42 @@
-#!/bin/sh
-# A hookscript in POSIX shell: what to do in each of the four phases.
+#!/usr/bin/env bash
+# four-phases: what it is for, in a sentence.
 #
-# Copy it to a storage that allows snippets, make it executable, and set it:
-#   qm set 100 --hookscript local:snippets/four-phases.sh
-set -eu
+# Called with the guest's VMID and the phase. In pre-start a non-zero exit keeps the guest from starting; in the other
+# phases it is a warning. Each phase is a process of its own: what one has to know of another goes into a file in /run.
+#
+# What hookvisor reads of it; Proxmox VE passes it over. See the book on settings in a script.
+# hookvisor: timeout=2m
+set -euo pipefail
 
-vmid=$1
-phase=$2
+pre_start() {
+    # The guest does not run yet. Take here what it needs, in a way that may be done twice.
+    echo "guest $1 is about to start"
+}
 
-case $phase in
-pre-start)
-    # The guest does not run yet. A non-zero exit here keeps it from starting.
-    echo "guest $vmid is about to start"
-    ;;
-post-start)
-    # The guest runs. From here on a failure is only a warning.
-    echo "guest $vmid has started"
-    ;;
-pre-stop)
-    # The guest still runs. Only called when somebody asks for the stop, not when the guest ends by itself.
-    echo "guest $vmid is about to stop"
-    ;;
-post-stop)
-    # The guest is gone, whatever ended it. Give back here what pre-start took.
-    echo "guest $vmid has stopped${HOOKVISOR_STOP_CAUSE:+ ($HOOKVISOR_STOP_CAUSE)}"
-    ;;
-*)
-    echo "$0: unknown phase '$phase'" >&2
-    exit 64
-    ;;
-esac
+post_start() {
+    # QEMU or the container's init runs; what is in the guest may need a while. For that there is agent-up, see the book.
+    echo "guest $1 has started"
+}
+
+pre_stop() {
+    # Only when somebody asked for the stop: not when the guest powers itself off or crashes.
+    echo "guest $1 is about to stop"
+}
+
+post_stop() {
+    # The guest is gone, whatever ended it. Give back here what pre_start took, also where it took only a part.
+    echo "guest $1 has stopped${HOOKVISOR_STOP_CAUSE:+, because of $HOOKVISOR_STOP_CAUSE}"
+}
+
+main() {
+    local vmid=$1 phase=$2
+    case $phase in
+    pre-start) pre_start "$vmid" ;;
+    post-start) post_start "$vmid" ;;
+    pre-stop) pre_stop "$vmid" ;;
+    post-stop) post_stop "$vmid" ;;
+    *) ;; # A phase that there may be one day.
+    esac
+}
+
+main "$@"

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// What a new script is called where nobody says.
 const NAME: &str = "hookscript";
 
+/// The name that the templates have, which are the examples.
+const EXAMPLE: &str = "four-phases";
+
 /// A language that there is a template for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Template {
@@ -85,10 +88,10 @@ impl Template {
 
     fn text(self) -> &'static str {
         match self {
-            Self::Bash => include_str!("templates/hookscript.sh"),
-            Self::Perl => include_str!("templates/hookscript.pl"),
-            Self::Python => include_str!("templates/hookscript.py"),
-            Self::Rust => include_str!("templates/hookscript.rs.txt"),
+            Self::Bash => include_str!("../../../../hookscripts/examples/four-phases.sh"),
+            Self::Perl => include_str!("../../../../hookscripts/examples/four-phases.pl"),
+            Self::Python => include_str!("../../../../hookscripts/examples/four-phases.py"),
+            Self::Rust => include_str!("../../../../hookscripts/examples/four-phases.rs"),
         }
     }
 
@@ -123,7 +126,7 @@ pub fn new(path: Option<&Path>, template: Option<Template>) -> Result<(PathBuf, 
     if ends.is_none() {
         path.as_mut_os_string().push(format!(".{}", template.extension()));
     }
-    let text = template.text().replacen("NAME", &name.replace(['\n', '\r'], " "), 1);
+    let text = template.text().replacen(EXAMPLE, &name.replace(['\n', '\r'], " "), 1);
     write(&path, text.as_bytes(), template.mode()).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => NewError::Exists(path.clone()),
         _ => NewError::Write { path: path.clone(), source },
