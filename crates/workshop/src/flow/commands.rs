@@ -308,12 +308,11 @@ impl Machine {
         self.program_words(line, words, state, false);
     }
 
-    /// Calls a function of the shell.
     /// A command whose name is made as the script runs: a program, or a function whose name begins as it does.
     fn unknown_command(&mut self, line: usize, words: &[Value], state: State) -> Ways {
         let begin = match words[0].pieces().first() {
             Some(Piece::Known(begin)) if !begin.is_empty() => format!("fn:{begin}"),
-            _ => return self.program(line, words, state, false),
+            _ => return self.nameless(line, words, state),
         };
         let fits = |name: &String| name.starts_with(&begin);
         let functions: Vec<Value> = state
@@ -323,7 +322,7 @@ impl Machine {
             .filter_map(|name| state.get(name).cloned())
             .collect();
         if functions.is_empty() {
-            return self.program(line, words, state, false);
+            return self.nameless(line, words, state);
         }
         self.cannot_judge(line, format!("what '{}' does, which is chosen at run time", words[0].shown()));
         let mut ways = status(state.clone(), Status::Either);
@@ -335,6 +334,16 @@ impl Machine {
         ways
     }
 
+    /// A program that nothing is known of.
+    fn nameless(&mut self, line: usize, words: &[Value], state: State) -> Ways {
+        self.cannot_judge(
+            line,
+            format!("what '{}' runs: its name is made as the script runs", words[0].shown()),
+        );
+        self.program(line, words, state, false)
+    }
+
+    /// Calls a function of the shell.
     fn function(
         &mut self,
         line: usize,

@@ -2,12 +2,13 @@
 
 use super::{Reader, Tree};
 use crate::flow::ir::{Calc, Expansion, Node, Op, Rel, Target};
+use crate::syntax::Below as _;
 
 impl<'t> Reader<'t> {
     pub(super) fn arithmetic(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let unknown = || {
-            let parts = Self::named(node).into_iter().map(|child| self.arithmetic(child)).collect();
+            let parts = node.named().into_iter().map(|child| self.arithmetic(child)).collect();
             Node::new(line, Op::Unknown(self.of(node).to_owned(), parts))
         };
         match node.kind() {
@@ -19,7 +20,7 @@ impl<'t> Reader<'t> {
                 }
                 Err(_) => unknown(),
             },
-            "parenthesized_expression" => match &Self::named(node)[..] {
+            "parenthesized_expression" => match &node.named()[..] {
                 [inner] => self.arithmetic(*inner),
                 _ => unknown(),
             },
@@ -48,7 +49,7 @@ impl<'t> Reader<'t> {
                     .or_else(|| node.child(0))
                     .map(|operator| self.of(operator))
                     .unwrap_or_default();
-                let Some(of) = Self::named(node).into_iter().find(|child| self.of(*child) != operator) else {
+                let Some(of) = node.named().into_iter().find(|child| self.of(*child) != operator) else {
                     return unknown();
                 };
                 let name = self.of(of).to_owned();

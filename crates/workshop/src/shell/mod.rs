@@ -6,14 +6,51 @@ mod tests_of;
 mod words;
 
 use crate::flow::ir::{Node, Op};
-use crate::syntax::{self, Script, Unreadable};
+use crate::syntax::{self, Below as _, Script, Unreadable};
+use std::borrow::Cow;
 
 /// Reads a script.
 pub(crate) fn read(text: &str) -> Result<Script, Unreadable> {
-    let tree = syntax::parse(text, &tree_sitter_bash::LANGUAGE.into())?;
-    let reader = Reader { text };
+    let (text, tree) = parse(text)?;
+    let reader = Reader { text: &text };
     let body = reader.block(tree.root_node());
     Ok(Script { body, wrong: syntax::wrong_lines(&tree) })
+}
+
+/// The tree of a text. Where the grammar takes `$X.$1` apart into `$X.$` and a command `1`, the text is one with `${1}`,
+/// which it reads as a shell does.
+fn parse(text: &str) -> Result<(Cow<'_, str>, tree_sitter::Tree), Unreadable> {
+    let mut text = Cow::Borrowed(text);
+    loop {
+        let tree = syntax::parse(&text, &tree_sitter_bash::LANGUAGE.into())?;
+        let lost = lost_dollars(&tree, text.as_bytes());
+        if lost.is_empty() {
+            return Ok((text, tree));
+        }
+        // From the end on, so that what is before stays where it is.
+        for at in lost.into_iter().rev() {
+            let braced = format!("{{{}}}", &text[at + 1..at + 2]);
+            text.to_mut().replace_range(at + 1..at + 2, &braced);
+        }
+    }
+}
+
+/// Where a dollar sign with a digit behind it is no expansion, in their order.
+fn lost_dollars(tree: &tree_sitter::Tree, text: &[u8]) -> Vec<usize> {
+    let mut lost = Vec::new();
+    let mut stack = vec![tree.root_node()];
+    while let Some(node) = stack.pop() {
+        let is_lost = |child: &Tree<'_>| {
+            child.kind() == "$" && text.get(child.end_byte()).is_some_and(u8::is_ascii_digit)
+        };
+        let children = node.all();
+        if node.kind() == "concatenation" {
+            lost.extend(children.iter().filter(|child| is_lost(child)).map(|child| child.start_byte()));
+        }
+        stack.extend(children);
+    }
+    lost.sort_unstable();
+    lost
 }
 
 /// Brings the grammar's nodes to steps.
@@ -28,31 +65,10 @@ impl<'t> Reader<'t> {
         self.text.get(node.byte_range()).unwrap_or_default()
     }
 
-    fn line(node: Tree<'t>) -> usize {
-        node.start_position().row + 1
-    }
-
-    fn children(node: Tree<'t>) -> Vec<Tree<'t>> {
-        let mut cursor = node.walk();
-        node.children(&mut cursor).collect()
-    }
-
-    fn named(node: Tree<'t>) -> Vec<Tree<'t>> {
-        Self::children(node)
-            .into_iter()
-            .filter(|child| child.is_named() && child.kind() != "comment")
-            .collect()
-    }
-
-    fn fields(node: Tree<'t>, name: &str) -> Vec<Tree<'t>> {
-        let mut cursor = node.walk();
-        node.children_by_field_name(name, &mut cursor).collect()
-    }
-
     /// A list of statements; one with `&` behind it goes to the background.
     fn block(&self, node: Tree<'t>) -> Node {
-        let children = Self::children(node);
-        self.statements(Self::line(node), &children)
+        let children = node.all();
+        self.statements(node.line(), &children)
     }
 
     fn statements(&self, line: usize, children: &[Tree<'t>]) -> Node {

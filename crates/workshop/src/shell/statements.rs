@@ -2,11 +2,12 @@
 
 use super::{Reader, Tree};
 use crate::flow::ir::{Arm, Expansion, Func, Goal, Mode, Node, Op, Redirect, Rel, Target};
+use crate::syntax::Below as _;
 use std::rc::Rc;
 
 impl<'t> Reader<'t> {
     pub(super) fn statement(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let op = match node.kind() {
             "command" => return self.command(node),
             "list" => return self.list(node),
@@ -14,15 +15,15 @@ impl<'t> Reader<'t> {
             "redirected_statement" => return self.redirected(node),
             "variable_assignment" => return self.assignment(node, false),
             "variable_assignments" => {
-                Op::Seq(Self::named(node).into_iter().map(|child| self.assignment(child, false)).collect())
+                Op::Seq(node.named().into_iter().map(|child| self.assignment(child, false)).collect())
             }
             "declaration_command" => return self.declaration(node),
             "unset_command" => {
-                let words = Self::named(node).into_iter().map(|child| Node::text(line, self.of(child)));
+                let words = node.named().into_iter().map(|child| Node::text(line, self.of(child)));
                 Op::Command(Vec::new(), std::iter::once(Node::text(line, "unset")).chain(words).collect())
             }
             "test_command" => return self.test_command(node),
-            "negated_command" => match Self::named(node).first() {
+            "negated_command" => match node.named().first() {
                 Some(child) => return self.statement(*child).negated(),
                 None => Op::Nothing,
             },
@@ -30,7 +31,7 @@ impl<'t> Reader<'t> {
             "compound_statement" => {
                 if node.child(0).is_some_and(|first| first.kind() == "((") {
                     let inner: Vec<Node> =
-                        Self::named(node).into_iter().map(|child| self.arithmetic(child)).collect();
+                        node.named().into_iter().map(|child| self.arithmetic(child)).collect();
                     return Self::arithmetic_of(line, inner);
                 }
                 return self.block(node);
@@ -39,7 +40,7 @@ impl<'t> Reader<'t> {
             "if_statement" => return self.branch(node),
             "while_statement" => {
                 let until = node.child(0).is_some_and(|first| first.kind() == "until");
-                let conditions = Self::fields(node, "condition");
+                let conditions = node.fields("condition");
                 let condition = self.statements(line, &conditions);
                 let condition = if until { condition.negated() } else { condition };
                 let body = node
@@ -49,8 +50,8 @@ impl<'t> Reader<'t> {
             }
             "for_statement" => {
                 let name = node.child_by_field_name("variable").map(|name| self.of(name)).unwrap_or_default();
-                let values = Self::fields(node, "value");
-                let has_in = Self::children(node).iter().any(|child| child.kind() == "in");
+                let values = node.fields("value");
+                let has_in = node.all().iter().any(|child| child.kind() == "in");
                 let items = if has_in {
                     Node::new(line, Op::List(values.into_iter().map(|value| self.word(value)).collect()))
                 } else {
@@ -63,7 +64,8 @@ impl<'t> Reader<'t> {
             }
             "c_style_for_statement" => {
                 let part = |name: &str| {
-                    let parts: Vec<Node> = Self::fields(node, name)
+                    let parts: Vec<Node> = node
+                        .fields(name)
                         .into_iter()
                         .filter(|part| part.is_named())
                         .map(|part| self.arithmetic(part))
@@ -111,13 +113,13 @@ impl<'t> Reader<'t> {
     }
 
     fn command(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let mut own = Vec::new();
         let mut words = Vec::new();
         let mut redirects = Vec::new();
         let mut earlier: Vec<Node> = Vec::new();
         let mut last_row = None;
-        for child in Self::children(node) {
+        for child in node.all() {
             if !child.is_named() && child.kind() != "word" {
                 // `$` before a string, `==` as a word of `[`.
                 if matches!(child.kind(), "==" | "=~" | "=" | "!=" | "!") {
@@ -144,7 +146,7 @@ impl<'t> Reader<'t> {
                     if continued {
                         earlier.extend(own.drain(..).map(|(_, _, child)| self.assignment(child, false)));
                     }
-                    words.extend(Self::children(child).into_iter().map(|word| self.word(word)));
+                    words.extend(child.all().into_iter().map(|word| self.word(word)));
                 }
                 "file_redirect" | "herestring_redirect" | "heredoc_redirect" => {
                     redirects.extend(self.redirect(child))
@@ -154,7 +156,7 @@ impl<'t> Reader<'t> {
             }
         }
         let own = own.into_iter().map(|(name, value, _)| (name, value)).collect();
-        let at = node.child_by_field_name("name").map_or(line, Self::line);
+        let at = node.child_by_field_name("name").map_or(line, |name| name.line());
         let mut step = Node::new(at, Op::Command(own, words));
         if !redirects.is_empty() {
             step = Node::new(at, Op::Redirected(step.boxed(), redirects));
@@ -167,8 +169,8 @@ impl<'t> Reader<'t> {
     }
 
     fn list(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
-        let mut parts = Self::children(node).into_iter().filter(|child| child.kind() != "comment");
+        let line = node.line();
+        let mut parts = node.all().into_iter().filter(|child| child.kind() != "comment");
         let Some(first) = parts.next() else { return Node::nothing(line) };
         let mut whole = self.statement(first);
         let mut and = true;
@@ -192,7 +194,7 @@ impl<'t> Reader<'t> {
 
     fn pipeline(&self, node: Tree<'t>) -> Node {
         let mut stages = Vec::new();
-        for child in Self::children(node) {
+        for child in node.all() {
             match child.kind() {
                 "|&" => {
                     if let Some(stage) = stages.pop() {
@@ -205,11 +207,11 @@ impl<'t> Reader<'t> {
                 _ => {}
             }
         }
-        Node::new(Self::line(node), Op::Pipeline(stages))
+        Node::new(node.line(), Op::Pipeline(stages))
     }
 
     fn redirected(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let mut step = node.child_by_field_name("body").map_or_else(
             || Node::new(line, Op::Command(Vec::new(), vec![Node::text(line, ":")])),
             |body| self.statement(body),
@@ -217,24 +219,21 @@ impl<'t> Reader<'t> {
         let mut redirects = Vec::new();
         let mut behind: Vec<(bool, Node)> = Vec::new();
         let mut stages: Vec<Node> = Vec::new();
-        for redirect in Self::fields(node, "redirect") {
+        for redirect in node.fields("redirect") {
             redirects.extend(self.redirect(redirect));
             if redirect.kind() != "heredoc_redirect" {
                 continue;
             }
             let mut and = true;
-            for child in Self::children(redirect) {
+            for child in redirect.all() {
                 match child.kind() {
                     "&&" => and = true,
                     "||" => and = false,
                     "file_redirect" | "herestring_redirect" => redirects.extend(self.redirect(child)),
-                    "pipeline" => {
-                        stages.extend(Self::named(child).into_iter().map(|stage| self.statement(stage)))
-                    }
+                    "pipeline" => stages.extend(child.named().into_iter().map(|stage| self.statement(stage))),
                     "heredoc_start" | "heredoc_body" | "heredoc_end" | "comment" | "file_descriptor" => {}
                     _ if child.is_named() => {
-                        let fielded =
-                            Self::fields(redirect, "right").iter().any(|right| right.id() == child.id());
+                        let fielded = redirect.fields("right").iter().any(|right| right.id() == child.id());
                         if fielded {
                             behind.push((and, self.statement(child)));
                         } else if let Op::Command(_, words) = &mut step.op {
@@ -275,7 +274,8 @@ impl<'t> Reader<'t> {
         }
         let descriptor =
             node.child_by_field_name("descriptor").and_then(|number| self.of(number).parse::<u32>().ok());
-        let operator = Self::children(node)
+        let operator = node
+            .all()
             .into_iter()
             .find(|child| !child.is_named())
             .map(|child| child.kind())
@@ -309,11 +309,11 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn assignment(&self, node: Tree<'t>, own: bool) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let Some(name) = node.child_by_field_name("name") else { return Node::nothing(line) };
         let value =
             node.child_by_field_name("value").map_or_else(|| Node::text(line, ""), |value| self.value(value));
-        let adds = Self::children(node).iter().any(|child| child.kind() == "+=");
+        let adds = node.all().iter().any(|child| child.kind() == "+=");
         if name.kind() == "subscript" {
             let list = name.child_by_field_name("name").map(|name| self.of(name)).unwrap_or_default();
             let index = name
@@ -347,9 +347,9 @@ impl<'t> Reader<'t> {
     }
 
     fn declaration(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let verb = node.child(0).map(|first| first.kind()).unwrap_or_default();
-        let children = Self::named(node);
+        let children = node.named();
         let options: Vec<&str> = children
             .iter()
             .filter(|child| child.kind() == "word")
@@ -391,13 +391,13 @@ impl<'t> Reader<'t> {
     }
 
     fn branch(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let mut conditions = Vec::new();
         let mut body = Vec::new();
         let mut otherwise = None;
         let mut elifs = Vec::new();
         let mut then = false;
-        for child in Self::children(node) {
+        for child in node.all() {
             match child.kind() {
                 "if" | "elif" | "fi" | "comment" => {}
                 "then" => then = true,
@@ -424,25 +424,24 @@ impl<'t> Reader<'t> {
     }
 
     fn case(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let subject = node
             .child_by_field_name("value")
             .map_or_else(|| Node::nothing(line), |value| self.word_as_text(value));
-        let items = Self::named(node).into_iter().filter(|child| child.kind() == "case_item");
+        let items = node.named().into_iter().filter(|child| child.kind() == "case_item");
         let arms = items.map(|item| {
-            let values = Self::fields(item, "value");
+            let values = item.fields("value");
             let patterns: Vec<Node> = values.iter().map(|value| self.word_as_text(*value)).collect();
-            let ends: Vec<Tree<'t>> = Self::fields(item, "termination")
-                .into_iter()
-                .chain(Self::fields(item, "fallthrough"))
-                .collect();
+            let ends: Vec<Tree<'t>> =
+                item.fields("termination").into_iter().chain(item.fields("fallthrough")).collect();
             let falls_through = ends.iter().any(|end| end.kind() == ";&" || end.kind() == ";;&");
             let skip: Vec<usize> = values.iter().chain(&ends).map(|node| node.id()).collect();
-            let children: Vec<Tree<'t>> = Self::children(item)
+            let children: Vec<Tree<'t>> = item
+                .all()
                 .into_iter()
                 .filter(|child| !skip.contains(&child.id()) && !matches!(child.kind(), "(" | ")" | "|"))
                 .collect();
-            Arm { patterns, guard: None, body: self.statements(Self::line(item), &children), falls_through }
+            Arm { patterns, guard: None, body: self.statements(item.line(), &children), falls_through }
         });
         Node::new(line, Op::Choose(subject.boxed(), Rel::Glob, arms.collect()))
     }

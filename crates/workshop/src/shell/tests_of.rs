@@ -2,12 +2,13 @@
 
 use super::{Reader, Tree};
 use crate::flow::ir::{Expansion, Node, Op, Rel};
+use crate::syntax::Below as _;
 
 impl<'t> Reader<'t> {
     pub(super) fn test_command(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let opening = node.child(0).map(|first| first.kind()).unwrap_or_default();
-        match (opening, &Self::named(node)[..]) {
+        match (opening, &node.named()[..]) {
             ("[[", [inner]) => self.expression(*inner),
             ("((", inner) => {
                 Self::arithmetic_of(line, inner.iter().map(|child| self.arithmetic(*child)).collect())
@@ -15,7 +16,7 @@ impl<'t> Reader<'t> {
             _ => {
                 // The grammar has no precedence of `-a` and `-o`: `[` is taken by its words.
                 let mut words = vec![Node::text(line, "[")];
-                for child in Self::children(node) {
+                for child in node.all() {
                     self.words_of_test(child, &mut words);
                 }
                 words.retain(|word| !matches!(&word.op, Op::Text(text) if text == "]"));
@@ -27,7 +28,7 @@ impl<'t> Reader<'t> {
     fn words_of_test(&self, node: Tree<'t>, words: &mut Vec<Node>) {
         match node.kind() {
             "binary_expression" | "unary_expression" | "parenthesized_expression" | "ternary_expression" => {
-                for child in Self::children(node) {
+                for child in node.all() {
                     self.words_of_test(child, words);
                 }
             }
@@ -58,17 +59,17 @@ impl<'t> Reader<'t> {
     }
 
     fn expression(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let probe = |test: &str, of: Vec<Node>| Node::new(line, Op::Probe(test.to_owned(), of));
         match node.kind() {
-            "parenthesized_expression" => match &Self::named(node)[..] {
+            "parenthesized_expression" => match &node.named()[..] {
                 [inner] => self.expression(*inner),
                 _ => probe(self.of(node), Vec::new()),
             },
             "unary_expression" => {
                 let operator = node.child_by_field_name("operator").or_else(|| node.child(0));
                 let Some(operator) = operator else { return Node::nothing(line) };
-                let of = Self::named(node).into_iter().find(|child| child.id() != operator.id());
+                let of = node.named().into_iter().find(|child| child.id() != operator.id());
                 let Some(of) = of else { return probe(self.of(node), Vec::new()) };
                 match self.of(operator) {
                     "!" => self.expression(of).negated(),

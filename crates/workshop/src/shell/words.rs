@@ -2,6 +2,7 @@
 
 use super::{Reader, Tree};
 use crate::flow::ir::{Expansion, Node, Op};
+use crate::syntax::Below as _;
 
 impl<'t> Reader<'t> {
     /// The right side of an assignment: not split, lists are lists.
@@ -9,13 +10,13 @@ impl<'t> Reader<'t> {
         if node.kind() != "array" {
             return self.word_as_text(node);
         }
-        let line = Self::line(node);
-        let items = Self::named(node);
+        let line = node.line();
+        let items = node.named();
         let pair = |item: &Tree<'t>| {
             let text = self.of(*item);
             let rest = text.strip_prefix('[')?;
             let (key, _) = rest.split_once("]=")?;
-            let parts = Self::named(*item);
+            let parts = item.named();
             // Behind `[key]=` stands the value: what is left of that word, and the parts that follow.
             let at =
                 parts.iter().position(|part| self.of(*part).starts_with('=') && part.kind() == "word")?;
@@ -52,11 +53,11 @@ impl<'t> Reader<'t> {
 
     /// A word; one that a shell would split or leave out is a spread.
     pub(super) fn word(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let op = match node.kind() {
             "word" | "extglob_pattern" | "number" | "regex" | "test_operator" | "variable_name"
             | "file_descriptor" => {
-                let named = Self::named(node);
+                let named = node.named();
                 if named.is_empty() || node.kind() == "regex" {
                     Op::Text(unescaped(self.of(node)))
                 } else {
@@ -82,8 +83,7 @@ impl<'t> Reader<'t> {
                 return Node::new(line, Op::Spread(inner.boxed()));
             }
             "arithmetic_expansion" => {
-                let inner: Vec<Node> =
-                    Self::named(node).into_iter().map(|child| self.arithmetic(child)).collect();
+                let inner: Vec<Node> = node.named().into_iter().map(|child| self.arithmetic(child)).collect();
                 return match inner.len() {
                     1 => inner.into_iter().next().unwrap_or_else(|| Node::nothing(line)),
                     _ => Node::new(line, Op::Unknown("$((…))".into(), inner)),
@@ -95,7 +95,7 @@ impl<'t> Reader<'t> {
             }
             "brace_expression" => {
                 let numbers: Vec<i64> =
-                    Self::named(node).iter().filter_map(|child| self.of(*child).parse().ok()).collect();
+                    node.named().iter().filter_map(|child| self.of(*child).parse().ok()).collect();
                 match numbers[..] {
                     [from, until] if from <= until && until - from <= 1000 => {
                         let items =
@@ -116,14 +116,14 @@ impl<'t> Reader<'t> {
     }
 
     fn parts(&self, node: Tree<'t>) -> Node {
-        let parts = Self::named(node).into_iter().map(|child| self.word_as_text(child)).collect();
-        Node::new(Self::line(node), Op::Concat(parts))
+        let parts = node.named().into_iter().map(|child| self.word_as_text(child)).collect();
+        Node::new(node.line(), Op::Concat(parts))
     }
 
     /// The parts of a word, with a list among them spread over words.
     fn concatenation(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
-        let children = Self::children(node);
+        let line = node.line();
+        let children = node.all();
         let parts: Vec<Node> =
             children.iter().filter(|child| child.is_named()).map(|child| self.word_as_text(*child)).collect();
         let text: Option<String> = parts
@@ -149,11 +149,11 @@ impl<'t> Reader<'t> {
     }
 
     fn string(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let mut parts: Vec<Node> = Vec::new();
         let mut at = node.start_byte() + 1;
         let end = node.end_byte().saturating_sub(1).max(at);
-        for child in Self::named(node) {
+        for child in node.named() {
             // Blanks between expansions belong to no node.
             if child.start_byte() > at {
                 parts.push(Node::text(
@@ -189,10 +189,11 @@ impl<'t> Reader<'t> {
     }
 
     fn substitution(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         // `$(< FILE)`
-        if Self::named(node).iter().all(|child| child.kind() == "file_redirect") {
-            let words = Self::named(node)
+        if node.named().iter().all(|child| child.kind() == "file_redirect") {
+            let words = node
+                .named()
                 .into_iter()
                 .filter_map(|child| child.child_by_field_name("destination"))
                 .map(|path| self.word(path));
@@ -202,7 +203,7 @@ impl<'t> Reader<'t> {
     }
 
     fn subscript(&self, node: Tree<'t>) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         let name = node.child_by_field_name("name").map(|name| self.of(name)).unwrap_or_default();
         let Some(index) = node.child_by_field_name("index") else { return Node::var(line, name) };
         match self.of(index) {
@@ -230,13 +231,13 @@ impl<'t> Reader<'t> {
     }
 
     fn expansion(&self, node: Tree<'t>, quoted: bool) -> Node {
-        let line = Self::line(node);
+        let line = node.line();
         if node.kind() == "simple_expansion" {
-            let name = Self::named(node).first().map(|name| self.of(*name)).unwrap_or_default();
+            let name = node.named().first().map(|name| self.of(*name)).unwrap_or_default();
             return self.parameter(line, name, quoted);
         }
         let children: Vec<Tree<'t>> =
-            Self::children(node).into_iter().filter(|child| !matches!(child.kind(), "${" | "}")).collect();
+            node.all().into_iter().filter(|child| !matches!(child.kind(), "${" | "}")).collect();
         let is_name = |child: &Tree<'t>| {
             matches!(child.kind(), "variable_name" | "special_variable_name" | "subscript")
         };
