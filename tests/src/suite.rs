@@ -45,6 +45,8 @@ pub const QEMU_GA: Need = Need::Program("qemu-ga", "qemu-guest-agent");
 pub const CURL: Need = Need::Program("curl", "curl");
 /// What makes the sandbox in which lives are played.
 pub const BWRAP: Need = Need::Program("bwrap", "bubblewrap");
+/// What reads shell scripts for mistakes of every kind.
+pub const SHELLCHECK: Need = Need::Program("shellcheck", "shellcheck");
 /// What the container's template is made of.
 pub const BUSYBOX: Need = Need::Program("busybox", "busybox-static");
 

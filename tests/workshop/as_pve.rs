@@ -96,8 +96,24 @@ fn who_holds_the_outputs_is_waited_for() {
     life.fails("a child that post-start left has its outputs open");
     let took = life.0["calls"][1]["millis"].as_u64();
     assert!(took.is_some_and(|millis| millis >= 2900), "{:#}", life.0);
+    // Whoever waits does nothing else.
+    let seconds = processor_seconds(&script);
+    assert!(seconds < 1.0, "{seconds} s of processor time for 3 s of waiting");
     // Nothing of the kind here.
     assert_eq!(script.life("normal", &[]).0["calls"][1]["held"], false);
+}
+
+/// The processor time of a life and of all its processes.
+fn processor_seconds(script: &Script) -> f64 {
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$0\" hooks test \"$1\" --as pve --life normal >/dev/null; times"]);
+    let output = run(command.arg(host::binary()).arg(&script.path)).out();
+    let minutes = |time: &str| {
+        let (minutes, seconds) = time.strip_suffix('s')?.split_once('m')?;
+        Some(60.0 * minutes.parse::<f64>().ok()? + seconds.parse::<f64>().ok()?)
+    };
+    // The shell's own times are on the first line.
+    output.lines().nth(1).unwrap_or_default().split(' ').filter_map(minutes).sum()
 }
 
 fn what_hangs_hangs() {
@@ -118,7 +134,7 @@ fn it_works_on_a_proxmox_ve() {
     let set = "set -e; mount --make-rprivate /; mount -t tmpfs none \"$1\"; mkdir \"$1/up\" \"$1/work\"
         mount -t overlay -o lowerdir=/usr/bin,upperdir=\"$1/up\",workdir=\"$1/work\" none /usr/bin
         touch /usr/bin/pmxcfs
-        exec \"$2\" hooks test \"$3\" --life normal";
+        exec \"$2\" hooks test \"$3\" --life normal --verbose";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", set, "sh"]).arg(&place).arg(host::binary()).arg(&script.path);
     let output = run(command.env_remove("HOOKVISOR_ROOT")).ok();

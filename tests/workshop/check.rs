@@ -3,7 +3,7 @@
 use crate::played::Script;
 use e2e::host;
 use e2e::output::run;
-use e2e::suite::{BWRAP, Test};
+use e2e::suite::{BWRAP, SHELLCHECK, Test};
 use e2e::tests;
 use serde_json::Value;
 use std::process::Command;
@@ -11,6 +11,7 @@ use std::process::Command;
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once;
+        bare [SHELLCHECK]: what_shellcheck_says_stands_beside_the_rest;
         bare []: one_that_cannot_be_read_keeps_nobody_from_the_others
     )
 }
@@ -85,6 +86,31 @@ fn what_reading_found_is_told_once() {
     let read = found(&script, &[]);
     assert!(read.iter().any(|(rule, by, _)| rule == "HV007" && by == "reading"), "{read:?}");
     assert_eq!(found(&script, &["--run"]).iter().filter(|(rule, ..)| rule == "HV007").count(), 1);
+    let mut command = Command::new(host::binary());
+    let output = run(command.args(["hooks", "check", "--run"]).arg(&script.path));
+    output.prints("    seen: in the call /var/lib/vz/snippets/hook.sh 100 pre-start\n");
+}
+
+/// As notes with its own ids, and in silence where it is not installed.
+fn what_shellcheck_says_stands_beside_the_rest() {
+    let script = Script::shell(
+        "[ \"$2\" != pre-start ] || for f in $(ls /run/mine); do echo \"$f\"; done; cd /srv; exit 0",
+    );
+    let check = |path: &str| {
+        let mut command = Command::new(host::binary());
+        run(command.args(["hooks", "check"]).arg(&script.path).env("PATH", path)).ok()
+    };
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = check(&path);
+    output.prints("hook.sh:2: note: SC2164: ").prints("(HV020)").prints("see shellcheck's page on SC2164");
+    let output = check("/nonexistent");
+    assert_eq!(output.out(), "1 script: 0 errors, 0 warnings, 0 notes, 0 not judged\n");
+    let broken = script.folder.path().join("shellcheck");
+    std::fs::write(&broken, "#!/bin/sh\ncat >/dev/null\necho nonsense\n").expect("a script can be written");
+    std::fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("a mode can be set");
+    check(&format!("{}:{path}", script.folder.path().display()))
+        .prints("could not judge shellcheck's answer cannot be read");
 }
 
 fn one_that_cannot_be_read_keeps_nobody_from_the_others() {
@@ -93,5 +119,5 @@ fn one_that_cannot_be_read_keeps_nobody_from_the_others() {
     command.args(["hooks", "check", "/nosuch.sh"]).arg(&script.path);
     let output = run(&mut command);
     assert_eq!(output.status.code(), Some(255));
-    output.prints("cannot read '/nosuch.sh'").prints("2 scripts: 0 errors");
+    output.prints("cannot read '/nosuch.sh'").prints("1 script: 0 errors").prints("1 that cannot be read");
 }

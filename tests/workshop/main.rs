@@ -3,13 +3,21 @@
 mod as_pve;
 mod call;
 mod check;
+mod given;
 mod harm;
 mod lives;
 mod played;
 mod report;
 
 fn main() -> std::process::ExitCode {
-    let tests =
-        [lives::tests(), as_pve::tests(), harm::tests(), report::tests(), check::tests(), call::tests()];
+    let tests = [
+        lives::tests(),
+        as_pve::tests(),
+        harm::tests(),
+        report::tests(),
+        check::tests(),
+        call::tests(),
+        given::tests(),
+    ];
     e2e::suite::main("workshop", tests.concat())
 }

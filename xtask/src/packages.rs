@@ -18,6 +18,7 @@ const RUN: &[Need] = &[
     Need { program: "busybox", packages: &["busybox-static"] },
     Need { program: "journalctl", packages: &["systemd"] },
     Need { program: "bwrap", packages: &["bubblewrap"] },
+    Need { program: "shellcheck", packages: &["shellcheck"] },
     Need { program: "ip", packages: &["iproute2"] },
     Need { program: "tar", packages: &["tar"] },
     Need { program: "xz", packages: &["xz-utils"] },

@@ -5,6 +5,7 @@ use crate::trust::{self, Untrusted};
 use crate::value::{ValueError, add_parameters, duration};
 use model::{Layout, StorageId, Vmid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -151,6 +152,25 @@ impl HooksConf {
         Ok(conf)
     }
 
+    /// Sets a parameter, `NAME=VALUE`, for every guest, whatever the file says of it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn set_param(&mut self, given: &str) -> Result<(), Reason> {
+        let none = || Reason::Value(ValueError::Parameter(given.to_owned()));
+        let (name, value) = given.split_once('=').ok_or_else(none)?;
+        if value.contains(['"', '\n', '\r']) {
+            return Err(none());
+        }
+        let mut param = Vec::new();
+        add_parameters(&format!("{name}=\"{value}\""), &mut param)?;
+        for set in self.guests.values_mut().chain([&mut self.host]) {
+            set.params.retain(|(known, _)| known != name);
+        }
+        self.host.params.extend(param);
+        Ok(())
+    }
+
     /// What is set for a guest alone.
     #[must_use]
     pub fn guest(&self, vmid: Vmid) -> Option<&Set> {
@@ -169,6 +189,24 @@ impl HooksConf {
     pub fn params(&self, script: &Settings, vmid: Vmid) -> BTreeMap<String, String> {
         let guest = self.guest(vmid).map_or(&[][..], |set| &set.params);
         script.params.iter().chain(&self.host.params).chain(guest).cloned().collect()
+    }
+}
+
+/// The text of a file that sets the same.
+impl fmt::Display for HooksConf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[host]\n{}", self.host)?;
+        self.guests.iter().try_for_each(|(vmid, set)| write!(f, "[guest {vmid}]\n{set}"))?;
+        self.trusted.iter().try_for_each(|storage| write!(f, "[storage {storage}]\ntrust = yes\n"))
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(timeout) = self.timeout {
+            writeln!(f, "timeout = {}ms", timeout.as_millis())?;
+        }
+        self.params.iter().try_for_each(|(name, value)| writeln!(f, "params = {name}=\"{value}\""))
     }
 }
 
@@ -256,6 +294,20 @@ mod tests {
         };
         assert_eq!(shown(guest), ["bond=bond0", "mode=a, b", "more=1", "own=o"]);
         assert_eq!(shown(other), ["bond=bond0", "mode=x", "own=o"]);
+    }
+
+    #[test]
+    fn a_parameter_that_is_set_by_hand_holds_for_every_guest_and_the_text_says_the_same() {
+        let mut conf = HooksConf::parse(format!("{TEXT}[storage nas]\ntrust = yes\n").as_bytes()).unwrap();
+        conf.set_param("mode=by hand, really").unwrap();
+        assert_eq!(HooksConf::parse(conf.to_string().as_bytes()).unwrap(), conf);
+        for vmid in ["100", "101"] {
+            let params = conf.params(&Settings::default(), vmid.parse().unwrap());
+            assert_eq!(params["mode"], "by hand, really", "{vmid}");
+        }
+        for bad in ["mode", "Mode=x", "=x", "mode=\"x\"", "mode=a\nb", "a b=1"] {
+            assert!(conf.set_param(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use crate::cli::{Answer, Command};
 use crate::local::told;
-use crate::programs::plain;
+use crate::progress::Progress;
+use crate::world::{GUEST, LAID, setting};
 use api::{Output, Params};
 use config::schema::{Property, Type};
-use model::{GuestKind, Layout};
+use model::Layout;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use workshop::lives::{self, Life, Limits, ScriptReport, Setting, World};
+use std::path::Path;
+use workshop::lives::{self, Life, LifeReport, Limits, ScriptReport, Setting, Standing, World};
 
 /// The exit code where a script fails in a life.
 const FAILED: u8 = 1;
@@ -18,19 +19,14 @@ static PATH: Property = Property::string("path");
 
 static LIFE: Property = Property::string("life").one_of(&Life::NAMES).describe("A life.");
 
-static PARAMETERS: &[&[Property]] = &[&[
+static PARAMETERS: &[&[Property]] = &[GUEST, LAID, OWN];
+
+static OWN: &[Property] = &[
     Property::string("as")
         .default("hookvisor")
         .one_of(&["hookvisor", "pve"])
         .describe("Who calls the script: hookvisor, or Proxmox VE as far as a script can tell."),
-    Property::string("config")
-        .optional()
-        .describe("The guest's configuration, as in 100.conf; the file's name is its VMID."),
     Property::string("junit").optional().describe("Writes the result to this file, too, as JUnit has it."),
-    Property::string("kind")
-        .optional()
-        .one_of(&["qemu", "lxc"])
-        .describe("The guest's kind; that of its configuration if absent, else qemu."),
     Property::new("life", Type::Array(&LIFE))
         .optional()
         .describe("The lives to play; all of them if absent."),
@@ -44,7 +40,8 @@ static PARAMETERS: &[&[Property]] = &[&[
         .max(3600)
         .default("60")
         .describe("How long a life may take, in seconds."),
-]];
+    Property::boolean("verbose").default("0").describe("Tells all of every life, of those that passed, too."),
+];
 
 /// `hookvisor hooks test`
 pub(crate) const TEST: Command = Command::local(
@@ -64,17 +61,19 @@ fn test(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String
         world: if params.text("as") == Some("pve") { World::Pve } else { World::Hookvisor },
         sandbox: !params.flag("no-sandbox", false),
         network: params.flag("network", false),
-        kind: params.text("kind").map(|kind| if kind == "lxc" { GuestKind::Lxc } else { GuestKind::Qemu }),
-        config: params.text("config").map(PathBuf::from),
         limits: Limits { seconds: params.number("timeout").unwrap_or(60), ..Limits::default() },
-        program: None,
+        ..setting(params)
     };
     let named: Vec<Life> = params.list("life").into_iter().filter_map(Life::named).collect();
     let lives = if named.is_empty() { Life::ALL.to_vec() } else { named };
     let reports: Vec<ScriptReport> = params
         .list("script")
         .into_iter()
-        .map(|path| lives::test(Path::new(path), &lives, &setting).map_err(|error| told(&error)))
+        .map(|path| {
+            let progress = Progress::of(path);
+            let begins = &mut |life| progress.begins(life);
+            lives::test(Path::new(path), &lives, &setting, begins).map_err(|error| told(&error))
+        })
         .collect::<Result<_, String>>()?;
     if let Some(path) = params.text("junit") {
         let written = store::replace(Path::new(path), lives::junit(&reports).as_bytes(), 0o644);
@@ -83,54 +82,65 @@ fn test(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String
     Ok(json!(reports))
 }
 
-/// A block for each life: its timeline, then what is to be said of it.
+/// A line for each life that passed, a block for each that did not: its timeline, then what is to be said of it.
 fn printed(answer: &Answer<'_>) -> (String, u8) {
-    let (mut out, mut passed, mut failed, mut scripts) = (String::new(), 0, 0, 0);
-    for report in answer.value.as_array().into_iter().flatten() {
-        scripts += 1;
-        let world = if report["world"] == "pve" { " as at Proxmox VE" } else { "" };
-        for life in report["lives"].as_array().into_iter().flatten() {
-            let well = life["passed"] == true;
-            if well {
-                passed += 1;
-            } else {
-                failed += 1;
-            }
-            let word = if well { "passed" } else { "FAILED" };
-            let _ = writeln!(out, "{}: {}{world}: {word}", plain(&report["file"]), plain(&life["life"]));
-            life["timeline"].as_array().into_iter().flatten().for_each(|entry| happened(&mut out, entry));
-            for verdict in life["verdicts"].as_array().into_iter().flatten() {
-                let _ = writeln!(out, "  {}: {}", plain(&verdict["standing"]), plain(&verdict["what"]));
-            }
-            out.push('\n');
+    let verbose = answer.params.flag("verbose", false);
+    let reports: Vec<ScriptReport> = serde_json::from_value(answer.value.clone()).unwrap_or_default();
+    let mut out = String::new();
+    for report in &reports {
+        report.lives.iter().for_each(|life| one(&mut out, report, life, verbose));
+        if !verbose {
+            noted(&mut out, report);
+        }
+        for remark in &report.remarks {
+            let _ = writeln!(out, "{}: note: {remark}", report.file);
         }
     }
+    let lives = || reports.iter().flat_map(|report| &report.lives);
+    let failed = lives().filter(|life| !life.passed).count();
     let plural =
         |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    let scripts = plural(scripts, "script", "scripts");
-    let lives = plural(passed + failed, "life", "lives");
-    let _ = writeln!(out, "{scripts}, {lives}: {passed} passed, {failed} failed");
+    let _ = writeln!(
+        out,
+        "{}, {}: {} passed, {failed} failed",
+        plural(reports.len(), "script", "scripts"),
+        plural(lives().count(), "life", "lives"),
+        lives().count() - failed
+    );
     (out, if failed > 0 { FAILED } else { 0 })
 }
 
-fn happened(out: &mut String, entry: &Value) {
-    let mark = match entry["kind"].as_str().unwrap_or_default() {
-        "command" => "$ ",
-        "said" => "! ",
-        "out" => "| ",
-        "err" => "2| ",
-        "call" => "> ",
-        "guest" => "the guest ",
-        _ => "",
-    };
-    let vmid = match entry["vmid"].as_u64() {
-        Some(vmid) => vmid.to_string(),
-        None => String::new(),
-    };
-    let phase = entry["phase"].as_str().unwrap_or_default();
-    let text = plain(&entry["text"]);
-    let line = format!("  {:>6} ms  {vmid:<5} {phase:<10}  {mark}{text}", entry["ms"].as_u64().unwrap_or(0));
-    let _ = writeln!(out, "{}", line.trim_end());
+fn one(out: &mut String, report: &ScriptReport, life: &LifeReport, verbose: bool) {
+    let world = if report.world == World::Pve { " as at Proxmox VE" } else { "" };
+    let word = if life.passed { "passed" } else { "FAILED" };
+    let _ = writeln!(out, "{}: {}{world}: {word}", report.file, life.life.name());
+    if life.passed && !verbose {
+        return;
+    }
+    life.played.timeline.iter().for_each(|entry| {
+        let _ = writeln!(out, "  {}", entry.line());
+    });
+    for verdict in &life.verdicts {
+        let word = if verdict.standing == Standing::Failed { "failed" } else { "note" };
+        let _ = writeln!(out, "  {word}: {}", verdict.what);
+    }
+    out.push('\n');
+}
+
+/// What is worth knowing of the lives that passed, once, with those that it is of.
+fn noted(out: &mut String, report: &ScriptReport) {
+    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for life in report.lives.iter().filter(|life| life.passed) {
+        for verdict in &life.verdicts {
+            match notes.iter_mut().find(|(what, _)| *what == verdict.what) {
+                Some((_, of)) => of.push(life.life.name()),
+                None => notes.push((&verdict.what, vec![life.life.name()])),
+            }
+        }
+    }
+    for (what, lives) in notes {
+        let _ = writeln!(out, "{}: note: {what} ({})", report.file, lives.join(", "));
+    }
 }
 
 #[cfg(test)]
@@ -138,22 +148,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_is_a_block_and_one_that_failed_is_the_exit_code() {
+    fn a_life_that_passed_is_a_line_and_one_that_failed_a_block_and_the_exit_code() {
         let entry = |ms: u64, kind: &str, text: &str| json!({"ms": ms, "vmid": 100, "phase": "pre-start", "kind": kind, "text": text});
-        let life = json!({
-            "life": "crash", "passed": false,
-            "timeline": [entry(3, "begin", "x.sh 100 pre-start"), entry(9, "out", "hello")],
-            "verdicts": [{"standing": "failed", "what": "the process 'sleep 9' is left"}],
-        });
-        let value = json!([{"file": "x.sh", "world": "pve", "lives": [life]}]);
+        let life = |name: &str, passed: bool, verdicts: Value| {
+            json!({
+                "life": name, "passed": passed, "verdicts": verdicts,
+                "timeline": [entry(3, "begin", "x.sh 100 pre-start"), entry(9, "out", "hello")],
+                "calls": [], "left": {"files": [], "sys": [], "processes": [], "mounts": [], "interfaces": []},
+                "peak": {"processes": 1, "memory": 1, "disk": 1}, "cut": null, "secrets": [], "keepers_killed": 0,
+                "trouble": [],
+            })
+        };
+        let note = json!({"standing": "note", "what": "/run/x is left"});
+        let failed = json!({"standing": "failed", "what": "the process 'sleep 9' is left"});
+        let lives = [
+            life("normal", true, json!([note])),
+            life("crash", false, json!([failed, note])),
+            life("reboot", true, json!([note])),
+        ];
+        let value = json!([{"file": "x.sh", "world": "pve", "sandbox": true, "lives": lives}]);
         let (text, code) = printed(&Answer { value: &value, params: &Params::default() });
         let want = concat!(
+            "x.sh: normal as at Proxmox VE: passed\n",
             "x.sh: crash as at Proxmox VE: FAILED\n",
             "       3 ms  100   pre-start   x.sh 100 pre-start\n",
             "       9 ms  100   pre-start   | hello\n",
             "  failed: the process 'sleep 9' is left\n",
+            "  note: /run/x is left\n",
             "\n",
-            "1 script, 1 life: 0 passed, 1 failed\n",
+            "x.sh: reboot as at Proxmox VE: passed\n",
+            "x.sh: note: /run/x is left (normal, reboot)\n",
+            "1 script, 3 lives: 2 passed, 1 failed\n",
         );
         assert_eq!((text.as_str(), code), (want, FAILED));
     }

@@ -9,6 +9,7 @@ mod local;
 mod output;
 mod past;
 mod programs;
+mod progress;
 mod pvesh;
 #[cfg(test)]
 mod reference;
@@ -16,6 +17,7 @@ mod run;
 mod serve;
 mod table;
 mod workshop;
+mod world;
 
 use model::Layout;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 use crate::cli::{Answer, Command};
 use crate::local::told;
 use crate::programs::plain;
+use crate::progress::Progress;
+use crate::world::{GUEST, LAID, given, setting};
 use api::{Output, Params};
 use config::schema::{Property, Type};
 use model::Layout;
@@ -19,7 +21,9 @@ const UNREAD: u8 = 255;
 
 static PATH: Property = Property::string("path");
 
-static CHECKED: &[&[Property]] = &[&[
+static CHECKED: &[&[Property]] = &[GUEST, LAID, OWN];
+
+static OWN: &[Property] = &[
     Property::new("script", Type::Array(&PATH)).describe("The scripts' paths."),
     Property::boolean("run").default("0").describe(
         "Plays lives of a guest with the script, too, in a sandbox and as Proxmox VE would, and tells what shows there.",
@@ -27,7 +31,7 @@ static CHECKED: &[&[Property]] = &[&[
     Property::boolean("strict")
         .default("0")
         .describe("Fails for notes and for what could not be judged, too."),
-]];
+];
 
 /// `hookvisor hooks check`
 pub(crate) const CHECK: Command = Command::local(
@@ -44,11 +48,16 @@ pub(crate) const CHECK: Command = Command::local(
 
 fn check(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
     let run = params.flag("run", false);
+    if let Some(option) = given(params, &[GUEST, LAID]).filter(|_| !run) {
+        return Err(format!("--{option} is for scripts that are run: say --run as well"));
+    }
+    let setting = setting(params);
     let report = |path: &str| {
         let path = Path::new(path);
         let mut report = workshop::check(path).map_err(|error| told(&error))?;
         if run {
-            report.run(path).map_err(|error| told(&error))?;
+            let progress = Progress::of(&report.file);
+            report.run(path, &setting, &mut |life| progress.begins(life)).map_err(|error| told(&error))?;
         }
         Ok(json!(report))
     };
@@ -69,10 +78,8 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
     let strict = answer.params.flag("strict", false);
     let (mut out, mut counts, mut unjudged) = (String::new(), [0; 3], 0);
     let reports: Vec<&Value> = answer.value.as_array().into_iter().flatten().collect();
-    let mut unread = false;
     for report in &reports {
         if let Some(error) = report["error"].as_str() {
-            unread = true;
             let _ = writeln!(out, "{error}");
         }
         let place = |line: &Value| match line.as_u64() {
@@ -102,11 +109,13 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
             let _ = writeln!(out, "{}: could not judge {}", place(&open["line"]), plain(&open["what"]));
         }
     }
-    let scripts = plural(reports.len(), "script");
+    let unread = reports.iter().filter(|report| report["error"].is_string()).count();
+    let scripts = plural(reports.len() - unread, "script");
+    let not_read = if unread > 0 { format!(", {unread} that cannot be read") } else { String::new() };
     let [errors, warnings, notes] = counts;
     let _ = writeln!(
         out,
-        "{scripts}: {}, {}, {}, {unjudged} not judged",
+        "{scripts}: {}, {}, {}, {unjudged} not judged{not_read}",
         plural(errors, "error"),
         plural(warnings, "warning"),
         plural(notes, "note")
@@ -114,7 +123,7 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
     let wrong = errors + warnings > 0 || strict && notes + unjudged > 0;
     (
         out,
-        if unread {
+        if unread > 0 {
             UNREAD
         } else if wrong {
             MISTAKES

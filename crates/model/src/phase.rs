@@ -124,3 +124,46 @@ impl fmt::Display for Outcome {
         }
     }
 }
+
+impl std::str::FromStr for Outcome {
+    type Err = crate::InvalidId;
+
+    /// Reads what [`fmt::Display`] writes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const PLAIN: [Outcome; 9] = [
+            Outcome::Ok,
+            Outcome::TimedOut,
+            Outcome::Aborted,
+            Outcome::NotFound,
+            Outcome::NotExecutable,
+            Outcome::NotASnippet,
+            Outcome::CannotSpawn,
+            Outcome::Refused,
+            Outcome::Unknown,
+        ];
+        let number = |prefix: &str| text.strip_prefix(prefix)?.parse::<i32>().ok();
+        PLAIN
+            .into_iter()
+            .find(|outcome| outcome.to_string() == text)
+            .or_else(|| number("exit code ").map(Self::Exit))
+            .or_else(|| number("signal ").map(Self::Signal))
+            .ok_or_else(|| crate::InvalidId { what: "outcome of a call", value: text.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_read_as_it_is_said() {
+        for outcome in
+            [Outcome::Ok, Outcome::Exit(3), Outcome::Signal(9), Outcome::TimedOut, Outcome::Unknown]
+        {
+            assert_eq!(outcome.to_string().parse(), Ok(outcome));
+        }
+        for bad in ["", "exit code", "exit code x", "something else"] {
+            assert!(bad.parse::<Outcome>().is_err(), "{bad}");
+        }
+    }
+}

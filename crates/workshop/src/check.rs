@@ -1,8 +1,8 @@
 //! Reading a script for the mistakes that are made in hookscripts.
 
-use crate::finding::{Finding, Report, Unjudged};
+use crate::finding::{Finding, How, Report, Unjudged};
 use crate::flow::Machine;
-use crate::lives::{self, SandboxError};
+use crate::lives::{self, Life, SandboxError, Setting};
 use crate::rules::{self, Told};
 use crate::script::{Language, Source};
 use crate::syntax::Script;
@@ -50,20 +50,32 @@ pub fn check(path: &Path) -> Result<Report, CheckError> {
 }
 
 impl Report {
-    /// Runs the script as well, and adds what shows only then.
+    /// Runs the script as well, says which call showed what was read, and adds what shows only then. `begins` is told of each
+    /// life.
     ///
     /// # Errors
     /// As [`crate::lives::test()`].
-    pub fn run(&mut self, path: &Path) -> Result<(), SandboxError> {
-        let found = lives::check_by_running(path)?;
-        let known = |new: &Finding| {
-            let same = |old: &&Finding| {
+    pub fn run(
+        &mut self,
+        path: &Path,
+        setting: &Setting,
+        begins: &mut dyn FnMut(Life),
+    ) -> Result<(), SandboxError> {
+        for new in lives::check_by_running(path, setting, begins)? {
+            let same = |old: &&mut Finding| {
                 old.rule == new.rule && new.phases.iter().all(|phase| old.phases.contains(phase))
             };
-            self.findings.iter().any(|old| same(&old))
-        };
-        let new: Vec<Finding> = found.into_iter().filter(|finding| !known(finding)).collect();
-        self.findings.extend(new);
+            match (self.findings.iter_mut().find(same), &new.found) {
+                (None, _) => self.findings.push(new),
+                (
+                    Some(Finding { found: How::Reading { call: seen @ None }, .. }),
+                    How::Running { call, .. },
+                ) => {
+                    *seen = Some(call.clone());
+                }
+                (Some(_), _) => {}
+            }
+        }
         Ok(())
     }
 }

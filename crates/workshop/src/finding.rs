@@ -43,7 +43,11 @@ pub enum Level {
 #[serde(tag = "by", rename_all = "lowercase")]
 pub enum How {
     /// By reading the script.
-    Reading,
+    Reading {
+        /// The call that showed it as well, as a command line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+    },
     /// By running it: in which phase, and which call showed it.
     Running {
         /// The phase.

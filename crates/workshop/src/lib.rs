@@ -10,6 +10,7 @@ mod flow;
 pub mod lives;
 mod new;
 mod perl;
+mod printed;
 mod python;
 pub mod replay;
 mod rule;

@@ -7,6 +7,7 @@ use crate::local::told;
 use crate::programs::record::message;
 use crate::programs::{outcome, plain};
 use crate::table::{Column, Drawing, table};
+use crate::world::{LAID, given, scenery};
 use api::{Output, Params};
 use config::schema::Property;
 use model::{Layout, Stream};
@@ -17,7 +18,9 @@ use workshop::replay::{Place, Version, replay};
 /// The exit code where something ended in another way than it had.
 const DIFFERS: u8 = 1;
 
-static PARAMETERS: &[&[Property]] = &[&[
+static PARAMETERS: &[&[Property]] = &[LAID, OWN];
+
+static OWN: &[Property] = &[
     Property::boolean("current")
         .default("0")
         .describe("Runs the scripts as they are now, rather than as they were in the run."),
@@ -31,7 +34,7 @@ static PARAMETERS: &[&[Property]] = &[&[
     RUN,
     Property::string("script").optional().describe("Only the calls of this script, by its name in records."),
     Property::boolean("yes").default("0").describe("Consents to calls on this host."),
-]];
+];
 
 /// `hookvisor hooks replay`
 pub(crate) const REPLAY: Command = Command::local(
@@ -48,8 +51,13 @@ pub(crate) const REPLAY: Command = Command::local(
 fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let recalled = find(layout, params.text("run").unwrap_or_default())?;
     let wanted = wanted(&recalled, params)?;
-    let place = if params.flag("real", false) { Place::Host } else { Place::Sandbox };
-    if place == Place::Host && !params.flag("yes", false) {
+    let real = params.flag("real", false);
+    if let Some(option) = given(params, &[LAID]).filter(|_| real) {
+        return Err(format!("--{option} is for the sandbox, and --real calls on this host"));
+    }
+    let scenery = scenery(params);
+    let place = if real { Place::Host } else { Place::Sandbox(&scenery) };
+    if real && !params.flag("yes", false) {
         let calls: Vec<String> = wanted.iter().map(|at| format!("  {}\n", command(&recalled, *at))).collect();
         return Err(format!(
             "these calls would be made on this host, as root:\n{}say --yes as well if they shall",

@@ -1,6 +1,6 @@
 //! The mistakes that show when a script is run.
 
-use super::report::{CallReport, LifeReport};
+use super::report::{CallReport, EntryKind, LifeReport};
 use super::sandbox::{SandboxError, Setting, World};
 use super::{Life, Limits, test};
 use crate::finding::{Finding, How, Level};
@@ -15,14 +15,19 @@ const SECONDS: u64 = 15;
 /// The lives that show something.
 const LIVES: [Life; 3] = [Life::Normal, Life::Poweroff, Life::RetriedStart];
 
-/// Plays lives of a script as Proxmox VE has them, and says what is wrong with it.
+/// Plays lives of a script as Proxmox VE has them, with the guest and what is given to the script that `setting` has, and
+/// says what is wrong with it; `begins` is told of each life.
 ///
 /// # Errors
 /// As [`test()`].
-pub fn check_by_running(script: &Path) -> Result<Vec<Finding>, SandboxError> {
+pub fn check_by_running(
+    script: &Path,
+    setting: &Setting,
+    begins: &mut dyn FnMut(Life),
+) -> Result<Vec<Finding>, SandboxError> {
     let limits = Limits { seconds: SECONDS, ..Limits::default() };
-    let setting = Setting { world: World::Pve, sandbox: true, limits, ..Setting::default() };
-    let report = test(script, &LIVES, &setting)?;
+    let setting = Setting { world: World::Pve, sandbox: true, limits, ..setting.clone() };
+    let report = test(script, &LIVES, &setting, begins)?;
     let mut found = Found { script: super::sandbox::place_of(script), findings: Vec::new() };
     for life in &report.lives {
         found.in_calls(life);
@@ -90,11 +95,11 @@ impl Found {
                 Some(_) if locked => {}
                 Some(outcome) if phase == Phase::PreStart => {
                     if first(call) {
-                        self.add(Rule::NeverStarts, vmid, phase, ended(outcome));
+                        self.add(Rule::NeverStarts, vmid, phase, ended(outcome) + &last_line(life, phase));
                     }
                 }
                 Some(outcome) => {
-                    self.add(Rule::FailsElsewhere, vmid, phase, ended(outcome));
+                    self.add(Rule::FailsElsewhere, vmid, phase, ended(outcome) + &last_line(life, phase));
                 }
             }
         }
@@ -123,6 +128,15 @@ impl Found {
             self.add(Rule::OnlyOnce, again.vmid, Phase::PreStart, what);
         }
     }
+}
+
+/// What a call printed last, which is mostly why it failed.
+fn last_line(life: &LifeReport, phase: Phase) -> String {
+    let mut printed =
+        life.played.timeline.iter().filter(|entry| {
+            entry.phase == Some(phase) && matches!(entry.kind, EntryKind::Out | EntryKind::Err)
+        });
+    printed.next_back().map(|entry| format!(", having printed '{}'", entry.text)).unwrap_or_default()
 }
 
 /// What became of a call that did not end well.

@@ -49,6 +49,7 @@ pub(super) fn finish(mut stage: Stage, before: &Baseline) -> Played {
     let secrets = stage.watch.opened();
     let mut left = Left::default();
     if stage.laid.own {
+        stage.watch.measure();
         // A keeper writes its last records, and a child that is just ending is no longer there, in a moment.
         stage.until_quiet();
         left.processes = processes();
@@ -63,7 +64,7 @@ pub(super) fn finish(mut stage: Stage, before: &Baseline) -> Played {
             .filter(|name| !before.interfaces.contains(name) && !own.contains(name))
             .collect();
     }
-    let keepers_killed = stage.read_ledgers();
+    let keepers_killed = stage.read_ledgers() + stage.workers_killed;
     stage.read_calls();
     if stage.laid.own {
         kill_all();
@@ -104,14 +105,7 @@ impl Stage {
     fn read_ledgers(&mut self) -> u32 {
         let mut killed = 0;
         for vmid in self.laid.vmids.clone() {
-            let folder = self.laid.layout.history(vmid);
-            let mut paths: Vec<PathBuf> =
-                fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-            paths.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
-            paths.sort();
-            paths.push(self.laid.layout.ledger(vmid));
-            for path in paths {
-                let events = record::ledger::read(&path).map(|contents| contents.events).unwrap_or_default();
+            for events in self.ledgers.of(vmid) {
                 killed += self.read_run(vmid, events);
             }
         }

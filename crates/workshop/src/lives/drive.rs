@@ -2,6 +2,7 @@
 
 use super::collect::{Baseline, finish};
 use super::job::{Job, What};
+use super::ledgers::Ledgers;
 use super::report::{CallReport, Entry, EntryKind, Played};
 use super::sandbox::World;
 use super::watch::{EVERY, Watch};
@@ -42,9 +43,10 @@ fn played(job: &Job) -> io::Result<Played> {
     if laid.own {
         limits::set(&job.limits);
     }
-    let watch = Watch::new(job.limits, laid.own, &laid.secrets());
-    let mut stage =
-        Stage { laid, watch, began: now(), timeline: Vec::new(), calls: Vec::new(), trouble: Vec::new() };
+    let watch = Watch::new(job.limits, laid.own, &laid.secrets);
+    let ledgers = Ledgers::hold(&laid.layout)?;
+    let (timeline, calls, trouble) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stage = Stage { laid, watch, ledgers, began: now(), timeline, calls, trouble, workers_killed: 0 };
     match (&job.what, job.world) {
         (What::Life(life), World::Hookvisor) => play::play(&mut stage, *life),
         (What::Life(life), World::Pve) => pve::play(&mut stage, *life),
@@ -57,11 +59,14 @@ fn played(job: &Job) -> io::Result<Played> {
 pub(super) struct Stage {
     pub(super) laid: Laid,
     pub(super) watch: Watch,
+    pub(super) ledgers: Ledgers,
     /// When it began, in milliseconds since the Unix epoch.
     pub(super) began: u64,
     pub(super) timeline: Vec<Entry>,
     pub(super) calls: Vec<CallReport>,
     pub(super) trouble: Vec<String>,
+    /// How many workers were killed that called the script as at Proxmox VE.
+    pub(super) workers_killed: u32,
 }
 
 impl Stage {
@@ -150,13 +155,17 @@ impl Stage {
 }
 
 /// Returns once the process has ended, or it is time to look again.
-pub(super) fn pause(pid: u32) {
+fn pause(pid: u32) {
     let pid = Pid::from_raw(pid.cast_signed());
     let Some(Ok(fd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
         return std::thread::sleep(EVERY);
     };
-    let limit = Timespec { tv_sec: 0, tv_nsec: EVERY.subsec_nanos().into() };
-    let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&limit));
+    let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&every()));
+}
+
+/// [`EVERY`] as the kernel has it.
+pub(super) fn every() -> Timespec {
+    Timespec { tv_sec: 0, tv_nsec: EVERY.subsec_nanos().into() }
 }
 
 type Said = std::thread::JoinHandle<String>;

@@ -52,6 +52,12 @@ pub(super) struct Job {
     /// The text of the guest's configuration.
     pub(super) config: Option<String>,
     pub(super) limits: Limits,
+    /// The text of the host's `hooks.conf`.
+    pub(super) hooks_conf: Option<String>,
+    /// The parameters that were given one by one.
+    pub(super) params: Vec<(String, String)>,
+    /// The modes of what is laid into the root.
+    pub(super) modes: Vec<(std::path::PathBuf, u32)>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -16,8 +16,9 @@ const FULL: u64 = 95;
 /// Judges a life.
 pub(super) fn judge(life: Life, world: World, played: Played, disk: u64) -> LifeReport {
     let mut verdicts = Verdicts(Vec::new());
-    verdicts.of_calls(life, world, &played);
+    // What a script tried comes before what came of that.
     verdicts.of_harm(&played, disk);
+    verdicts.of_calls(life, world, &played);
     verdicts.of_rest(&played);
     for what in &played.trouble {
         verdicts.fails(None, what.clone());
@@ -76,22 +77,6 @@ impl Verdicts {
     }
 
     fn of_harm(&mut self, played: &Played, disk: u64) {
-        if let Some(limit) = &played.cut {
-            self.fails(None, format!("the life was ended at its limit of {limit}"));
-        }
-        if played.peak.disk * 100 >= disk * FULL && disk > 0 {
-            self.fails(None, format!("it filled a file system, {} MiB", disk >> 20));
-        }
-        if played.keepers_killed > 0 {
-            let times = match played.keepers_killed {
-                1 => "once".to_owned(),
-                times => format!("{times} times"),
-            };
-            self.fails(None, format!("the process that calls it was killed, {times}"));
-        }
-        for path in &played.secrets {
-            self.fails(None, format!("it opened {path}, whose real one is secret"));
-        }
         let removed: Vec<&str> = played
             .left
             .files
@@ -106,6 +91,22 @@ impl Verdicts {
                 count => format!(" and {} more files that are not its own", count - 1),
             };
             self.fails(None, format!("it removed {first}{more}"));
+        }
+        for path in &played.secrets {
+            self.fails(None, format!("it opened {path}, whose real one is secret"));
+        }
+        if played.keepers_killed > 0 {
+            let times = match played.keepers_killed {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            self.fails(None, format!("the process that calls it was killed, {times}"));
+        }
+        if let Some(limit) = &played.cut {
+            self.fails(None, format!("the life was ended at its limit of {limit}"));
+        }
+        if played.peak.disk * 100 >= disk * FULL && disk > 0 {
+            self.fails(None, format!("it filled {}, {} MiB", played.peak.fullest, disk >> 20));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Lives as JUnit has tests, for whatever shows those.
 
-use super::report::{LifeReport, ScriptReport, Standing};
+use super::report::{Entry, LifeReport, ScriptReport, Standing};
 use std::fmt::Write as _;
 
 /// A document with a suite for each script and a case for each life.
@@ -49,8 +49,7 @@ fn case(out: &mut String, file: &str, life: &LifeReport) {
             escaped(&failed.join("\n"))
         );
     }
-    let lines: Vec<String> =
-        life.played.timeline.iter().map(|entry| format!("{} ms  {}", entry.ms, entry.text)).collect();
+    let lines: Vec<String> = life.played.timeline.iter().map(Entry::line).collect();
     let _ = writeln!(out, "      <system-out>{}</system-out>\n    </testcase>", escaped(&lines.join("\n")));
 }
 
@@ -74,15 +73,15 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lives::{Entry, EntryKind, Life, Played, Verdict, World};
+    use crate::lives::{EntryKind, Life, Played, Verdict, World};
 
     #[test]
     fn a_life_that_failed_is_a_failure_and_text_is_escaped() {
         let entry = Entry {
             ms: 1205,
-            vmid: None,
+            vmid: Some(100),
             kind: EntryKind::Out,
-            phase: None,
+            phase: Some(model::Phase::PreStart),
             text: "a < b & \u{1b}[1m".to_owned(),
             failed: false,
         };
@@ -101,12 +100,13 @@ mod tests {
             file: "a.sh".to_owned(),
             world: World::Hookvisor,
             sandbox: true,
+            remarks: Vec::new(),
             lives: vec![life],
         };
         let text = junit(&[report]);
         assert!(text.contains("<testsuite name=\"a.sh\" tests=\"1\" failures=\"1\" errors=\"0\">"), "{text}");
         assert!(text.contains("name=\"crash\" time=\"1.205\""), "{text}");
         assert!(text.contains("<failure message=\"the process 'sleep &quot;9&quot;' is left\">"), "{text}");
-        assert!(text.contains("1205 ms  a &lt; b &amp; [1m<"), "{text}");
+        assert!(text.contains("1205 ms  100   pre-start   | a &lt; b &amp; [1m<"), "{text}");
     }
 }

@@ -10,8 +10,9 @@ pub(super) fn set(limits: &Limits) {
         // A little more than what ends the life, so that it is ended and not in the way of its own commands.
         (Resource::Nproc, limits.processes + 32),
         (Resource::As, limits.memory + (256 << 20)),
-        // Also of a file that has no name, which no file system tells of.
-        (Resource::Fsize, limits.disk),
+        // Also of a file that has no name, which no file system tells of. More than any place holds, so that none is killed
+        // who writes to a full one.
+        (Resource::Fsize, limits.disk + (8 << 20)),
         (Resource::Nofile, 1024),
         (Resource::Core, 0),
         (Resource::Memlock, 1 << 20),

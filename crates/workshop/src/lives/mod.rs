@@ -11,15 +11,20 @@ mod job;
 mod judge;
 mod junit;
 mod kernel;
+mod ledgers;
 mod life;
 mod limits;
 mod play;
 mod pve;
+mod remark;
 mod report;
+mod running;
 pub mod sandbox;
+mod scenery;
 mod tools;
 mod tree;
 mod watch;
+mod worker;
 mod world;
 
 pub use check::check_by_running;
@@ -32,24 +37,33 @@ pub use report::{
     Verdict,
 };
 pub use sandbox::{SandboxError, Setting, World};
+pub use scenery::{Scenery, SceneryError};
 pub use tools::{is_tool, tool};
 
 use std::path::Path;
 
-/// Plays lives of a script, each in a sandbox of its own.
+/// Plays lives of a script, each in a sandbox of its own; `begins` is told of each.
 ///
 /// # Errors
 /// A script or a configuration that cannot be read, and a sandbox that cannot be made.
-pub fn test(script: &Path, lives: &[Life], setting: &Setting) -> Result<ScriptReport, SandboxError> {
+pub fn test(
+    script: &Path,
+    lives: &[Life],
+    setting: &Setting,
+    begins: &mut dyn FnMut(Life),
+) -> Result<ScriptReport, SandboxError> {
     let scene = sandbox::Scene::new(script, setting)?;
     let played = lives.iter().map(|life| {
+        begins(*life);
         let played = scene.play(*life)?;
         Ok(judge::judge(*life, setting.world, played, setting.limits.disk))
     });
+    let lives: Vec<LifeReport> = played.collect::<Result<_, SandboxError>>()?;
     Ok(ScriptReport {
         file: script.display().to_string(),
         world: setting.world,
         sandbox: setting.sandbox,
-        lives: played.collect::<Result<_, SandboxError>>()?,
+        remarks: remark::remarks(script, &lives),
+        lives,
     })
 }

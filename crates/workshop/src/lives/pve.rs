@@ -2,20 +2,20 @@
 //! held, nothing limits it, and whoever has its outputs open is waited for.
 
 use super::Life;
-use super::drive::{Stage, pause};
+use super::drive::Stage;
 use super::job::OneCall;
 use super::life::Step;
 use super::report::{CallReport, EntryKind};
+use super::running::{Running, wait_for_any};
+use super::worker;
 use hooks::{command_line, error_text, failure};
 use keeper::simulation::{self, Conduct};
-use model::{GuestKind, Outcome, Phase, Vmid};
+use model::{GuestKind, Outcome, Phase, Stream, Vmid};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use store::ConfigLock;
 
@@ -28,8 +28,8 @@ const DOWN: Duration = Duration::from_secs(20);
 /// When somebody loses patience with a script that hangs.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How much of each output of a call is shown, in bytes.
-const SHOWN: usize = 64 << 10;
+/// How long after a script's end its outputs may be open before somebody holds them: a child that just ends is none.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Plays it.
 pub(super) fn play(stage: &mut Stage, life: Life) {
@@ -258,29 +258,29 @@ impl<'a> Host<'a> {
         phase: Phase,
         env: Option<&[(String, String)]>,
     ) -> Vec<Result<(), String>> {
-        let mut calls: Vec<Result<Running, String>> = Vec::new();
-        for vmid in vmids {
+        let mut results = Vec::new();
+        let mut running = Vec::new();
+        for (at, vmid) in vmids.iter().enumerate() {
             let text = command_line(&self.stage.laid.script, *vmid, phase);
             self.stage.note(EntryKind::Begin, Some(vmid.get()), Some(phase), text);
             let env = env.map_or_else(|| self.environment(*vmid, phase), <[_]>::to_vec);
-            calls.push(self.spawn(*vmid, phase, env));
-        }
-        let mut results = Vec::new();
-        for (vmid, call) in vmids.iter().zip(calls) {
-            let result = match call {
-                Ok(running) => self.see_through(*vmid, phase, running),
+            results.push(Err("the life is over".to_owned()));
+            match self.spawn(*vmid, phase, env) {
+                Ok(call) => running.push((at, call)),
                 Err(cause) => {
                     self.ended(*vmid, phase, "cannot be run", None, (0, false));
-                    Err(cause)
+                    results[at] = Err(cause);
                 }
-            };
-            let result = result.map_err(|cause| error_text(*vmid, phase, &cause));
-            if let Err(error) = result.as_ref()
-                && phase != Phase::PreStart
-            {
+            }
+        }
+        self.see_through(phase, running, &mut results);
+        for (vmid, result) in vmids.iter().zip(&mut results) {
+            let Err(cause) = result else { continue };
+            let error = error_text(*vmid, phase, cause);
+            if phase != Phase::PreStart {
                 self.stage.note(EntryKind::Said, Some(vmid.get()), Some(phase), error.trim_end());
             }
-            results.push(result);
+            *result = Err(error);
         }
         results
     }
@@ -307,6 +307,10 @@ impl<'a> Host<'a> {
         let mut set = |key: &str, value: String| env.push((key.to_owned(), value));
         set("LC_ALL", "C".to_owned());
         set("LVM_SUPPRESS_FD_WARNINGS", "1".to_owned());
+        // Proxmox VE has none; whoever gives some wants the script to find them.
+        for (name, value) in &self.stage.laid.params {
+            set(&format!("HOOKVISOR_PARAM_{}", name.to_uppercase()), value.clone());
+        }
         if kind == GuestKind::Qemu && matches!(phase, Phase::PreStart | Phase::PostStart) {
             set("PVE_MIGRATED_FROM", self.conduct.migrated_from.clone().unwrap_or_default());
         }
@@ -334,133 +338,110 @@ impl<'a> Host<'a> {
             }
             Ok(_) => {}
         }
-        let command = || {
-            let mut command = Command::new(script);
-            command.env_clear().envs(env.clone()).current_dir("/");
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            command
-        };
         let words = [vmid.to_string(), phase.to_string()];
-        let spawned = command().args(&words).spawn().or_else(|error| {
-            // A file without a first line that names an interpreter is the shell's.
-            if error.raw_os_error() != Some(libc::ENOEXEC) {
-                return Err(error);
-            }
-            let mut shell = Command::new("/bin/sh");
-            shell.arg0("sh").arg(script).args(&words).env_clear().envs(env.clone()).current_dir("/");
-            shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
-        });
+        let set = |command: &mut Command| {
+            command.env_clear().envs(env.clone()).current_dir("/").process_group(0);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        };
+        let child = worker::call(self.stage.laid.own, script, &words, set);
         let line = command_line(script, vmid, phase);
-        let mut child = spawned
-            .map_err(|error| format!("command '{line}' failed: open3: exec of {line} failed: {error}\n"))?;
-        let (sender, heard) = mpsc::channel();
-        hear(child.stdout.take(), EntryKind::Out, sender.clone());
-        hear(child.stderr.take(), EntryKind::Err, sender);
-        Ok(Running { child, began: Instant::now(), heard })
+        let child = child.map_err(|error| not_run(&line, &error.to_string()))?;
+        Running::of(vmid, child).map_err(|error| not_run(&line, &error.to_string()))
     }
 
-    fn see_through(&mut self, vmid: Vmid, phase: Phase, mut running: Running) -> Result<(), String> {
-        let mut cut = 0;
-        let mut status = None;
-        let mut held = false;
-        let mut done = None;
-        let hangs = self.hangs && phase == Phase::PreStart;
-        loop {
-            let mut open = true;
-            loop {
-                match running.heard.try_recv() {
-                    Ok(Heard::Line(kind, text)) => {
-                        self.stage.note(kind, Some(vmid.get()), Some(phase), text);
-                    }
-                    Ok(Heard::Cut(bytes)) => cut += bytes,
-                    Err(mpsc::TryRecvError::Empty) => break,
-                    Err(mpsc::TryRecvError::Disconnected) => {
-                        open = false;
-                        break;
-                    }
-                }
+    /// Waits for the ends of calls that run beside each other, and for the ends of their outputs.
+    fn see_through(
+        &mut self,
+        phase: Phase,
+        mut open: Vec<(usize, Running)>,
+        results: &mut [Result<(), String>],
+    ) {
+        while !open.is_empty() {
+            for (_, call) in &mut open {
+                self.look_at(phase, call);
             }
-            if status.is_none() {
-                status = running.child.try_wait().ok().flatten();
-                done = status.map(|_| Instant::now());
+            let over = self.stage.watch.is_over();
+            let (done, still) = open.into_iter().partition(|(_, call)| over || call.is_done());
+            open = still;
+            let done: Vec<(usize, Running)> = done;
+            for (at, call) in done {
+                results[at] = self.close(phase, call);
             }
-            // A moment is no child: whoever wrote last may not be heard yet.
-            let waits = done.is_some_and(|done: Instant| done.elapsed() > Duration::from_millis(500));
-            if open && waits && !held {
-                held = true;
-                let text = "the script has ended, and a child of it has its outputs open: Proxmox VE waits";
-                self.stage.note(EntryKind::Said, Some(vmid.get()), Some(phase), text);
-            }
-            if !open && status.is_some() {
-                break;
-            }
-            if self.stage.watch.is_over() {
-                let _ = running.child.kill();
-                break;
-            }
-            if hangs && running.began.elapsed() >= PATIENCE && status.is_none() {
-                let text = "it hangs, nothing limits it, and the guest is locked: somebody kills it";
-                self.stage.note(EntryKind::Said, Some(vmid.get()), Some(phase), text);
-                let _ = running.child.kill();
-            }
-            if status.is_none() {
-                pause(running.child.id());
-            } else {
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            wait_for_any(&open);
         }
-        let millis = u64::try_from(running.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let Some(status) = status else {
-            self.stage.calls.push(CallReport {
-                vmid: vmid.get(),
-                phase,
-                outcome: None,
-                millis: None,
-                cut,
-                held,
-            });
+    }
+
+    /// Takes what is new of a call.
+    fn look_at(&mut self, phase: Phase, call: &mut Running) {
+        let vmid = Some(call.vmid.get());
+        if call.ended.is_none()
+            && let Ok(Some(status)) = call.child.try_wait()
+        {
+            call.ended = Some((status, Instant::now()));
+        }
+        call.printed.pump();
+        if call.printed.open().next().is_none() {
+            call.printed.finish();
+        }
+        for line in call.printed.take() {
+            let kind = if line.stream == Stream::Stdout { EntryKind::Out } else { EntryKind::Err };
+            self.stage.note(
+                kind,
+                vmid,
+                Some(phase),
+                String::from_utf8_lossy(line.text.as_bytes()).into_owned(),
+            );
+        }
+        match call.ended {
+            Some((_, at)) if !call.held && !call.is_done() && at.elapsed() > MOMENT => {
+                call.held = true;
+                let text = "the script has ended, and a child of it has its outputs open: Proxmox VE waits";
+                self.stage.note(EntryKind::Said, vmid, Some(phase), text);
+            }
+            None if self.hangs && phase == Phase::PreStart && call.began.elapsed() >= PATIENCE => {
+                self.hangs = false;
+                let text = "it hangs, nothing limits it, and the guest is locked: somebody kills it";
+                self.stage.note(EntryKind::Said, vmid, Some(phase), text);
+                call.kill();
+            }
+            _ => {}
+        }
+    }
+
+    /// What came of a call that is over, or has to be.
+    fn close(&mut self, phase: Phase, mut call: Running) -> Result<(), String> {
+        let vmid = call.vmid;
+        let (cut, held) = (u64::try_from(call.printed.cut()).unwrap_or(u64::MAX), call.held);
+        let millis = u64::try_from(call.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Some((status, _)) = call.ended else {
+            call.kill();
+            let _ = call.child.kill();
+            let (outcome, millis) = (None, None);
+            self.stage.calls.push(CallReport { vmid: vmid.get(), phase, outcome, millis, cut, held });
             return Err("the life is over".to_owned());
         };
-        let outcome = match (status.code(), status.signal()) {
-            (Some(0), _) => Outcome::Ok,
-            (Some(code), _) => Outcome::Exit(code),
-            (None, signal) => Outcome::Signal(signal.unwrap_or(0)),
+        let line = command_line(&self.stage.laid.script, vmid, phase);
+        let end = worker::end(self.stage.laid.own, &vmid.to_string(), status);
+        let outcome = match end {
+            Some(Err(why)) => {
+                self.ended(vmid, phase, &Outcome::CannotSpawn.to_string(), Some(millis), (cut, held));
+                return Err(not_run(&line, &why));
+            }
+            Some(Ok(status)) => match (status.code(), status.signal()) {
+                (Some(0), _) => Outcome::Ok,
+                (Some(code), _) => Outcome::Exit(code),
+                (None, signal) => Outcome::Signal(signal.unwrap_or(0)),
+            },
+            None => {
+                self.stage.workers_killed += 1;
+                Outcome::Unknown
+            }
         };
         self.ended(vmid, phase, &outcome.to_string(), Some(millis), (cut, held));
-        let line = command_line(&self.stage.laid.script, vmid, phase);
         failure(&line, outcome).map_or(Ok(()), Err)
     }
 }
 
-/// A call of the script.
-struct Running {
-    child: Child,
-    began: Instant,
-    heard: Receiver<Heard>,
-}
-
-enum Heard {
-    Line(EntryKind, String),
-    Cut(u64),
-}
-
-/// Takes all of an output, and passes on the first of it.
-fn hear(from: Option<impl Read + Send + 'static>, kind: EntryKind, to: mpsc::Sender<Heard>) {
-    let Some(from) = from else { return };
-    let thread = std::thread::Builder::new().stack_size(256 << 10);
-    let _ = thread.spawn(move || {
-        let mut lines = BufReader::new(from);
-        let (mut line, mut shown) = (Vec::new(), 0);
-        while lines.by_ref().take(SHOWN as u64).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-            let _ = to.send(Heard::Line(kind, text));
-            shown += line.len();
-            line.clear();
-            if shown >= SHOWN {
-                break;
-            }
-        }
-        let cut = std::io::copy(&mut lines, &mut std::io::sink()).unwrap_or(0);
-        let _ = to.send(Heard::Cut(cut));
-    });
+fn not_run(line: &str, why: &str) -> String {
+    format!("command '{line}' failed: open3: exec of {line} failed: {why}\n")
 }

@@ -25,6 +25,17 @@ pub struct Entry {
     pub failed: bool,
 }
 
+impl Entry {
+    /// A line for people: when, of which guest, in which phase, what.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let vmid = self.vmid.map(|vmid| vmid.to_string()).unwrap_or_default();
+        let phase = self.phase.map_or("", Phase::as_str);
+        let line = format!("{:>6} ms  {vmid:<5} {phase:<10}  {}{}", self.ms, self.kind.mark(), self.text);
+        line.trim_end().to_owned()
+    }
+}
+
 /// What an entry of a timeline is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,6 +56,22 @@ pub enum EntryKind {
     Call,
     /// The guest itself: it is launched, up, gone.
     Guest,
+}
+
+impl EntryKind {
+    /// What its lines begin with.
+    #[must_use]
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Command => "$ ",
+            Self::Said => "! ",
+            Self::Out => "| ",
+            Self::Err => "2| ",
+            Self::Call => "> ",
+            Self::Guest => "the guest ",
+            Self::Begin | Self::End => "",
+        }
+    }
 }
 
 /// A call of the script.
@@ -105,7 +132,7 @@ pub struct Left {
 }
 
 /// The most that a life took at one time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peak {
     /// Processes.
     pub processes: u64,
@@ -113,6 +140,9 @@ pub struct Peak {
     pub memory: u64,
     /// Bytes in the fullest file system.
     pub disk: u64,
+    /// Where that is.
+    #[serde(default)]
+    pub fullest: String,
 }
 
 /// What the sandbox saw.
@@ -130,7 +160,7 @@ pub struct Played {
     pub cut: Option<String>,
     /// Secrets that were opened; what is in them is made up.
     pub secrets: Vec<String>,
-    /// How many keepers were killed.
+    /// How many of those were killed that call the script: keepers, or workers as at Proxmox VE.
     pub keepers_killed: u32,
     /// Why it could not be played as it was meant.
     pub trouble: Vec<String>,
@@ -181,6 +211,9 @@ pub struct ScriptReport {
     pub world: World,
     /// Whether it was in a sandbox.
     pub sandbox: bool,
+    /// What is to be said of all lives together.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// The lives.
     pub lives: Vec<LifeReport>,
 }

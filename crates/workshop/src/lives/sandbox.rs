@@ -5,6 +5,7 @@
 //! nobody outside.
 
 use super::job::{Job, Limits, OneCall, What};
+use super::scenery::{Given, Scenery, SceneryError};
 use super::{Life, Played};
 use model::GuestKind;
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,12 @@ const TOLD: u64 = 64 << 20;
 const USERS: (u32, u32) = (61_184, 4_336);
 
 /// What there is to be written to inside.
-const WRITABLE: [&str; 10] =
+pub(super) const WRITABLE: [&str; 10] =
     ["/etc", "/run", "/var", "/tmp", "/root", "/home", "/mnt", "/srv", "/sys", "/dev/shm"];
+
+/// Where hookvisor's own record is, which no journal takes here, and how many bytes there are for it: a file and an older one.
+pub(super) const RECORD: &str = "/var/log/hookvisor";
+const RECORD_SIZE: &str = "201326592";
 
 /// What of `/etc` programs and interpreters cannot do without.
 const NEEDED: [&str; 8] = [
@@ -72,6 +77,8 @@ pub struct Setting {
     pub kind: Option<GuestKind>,
     /// The guest's configuration; the file's name is its VMID.
     pub config: Option<PathBuf>,
+    /// What the script is given besides.
+    pub scenery: Scenery,
     /// What a life may take.
     pub limits: Limits,
     /// The program `hookvisor`; none for the one that runs.
@@ -96,6 +103,9 @@ pub enum SandboxError {
     /// The configuration's name is no VMID.
     #[error("'{}': the file's name must be a VMID with the ending .conf, as in 100.conf", .0.display())]
     Vmid(PathBuf),
+    /// Something that a life's world cannot have.
+    #[error(transparent)]
+    Scenery(#[from] SceneryError),
     /// No bubblewrap.
     #[error(
         "there is no sandbox: 'bwrap' is not installed (Debian package bubblewrap); --no-sandbox runs the script on this host, as you"
@@ -130,6 +140,7 @@ pub(super) struct Scene {
     folder: TempDir,
     program: PathBuf,
     setting: Setting,
+    scenery: Given,
     job: Job,
 }
 
@@ -184,6 +195,7 @@ impl Scene {
             Ok((folder, program))
         };
         let (folder, program) = made().map_err(SandboxError::Make)?;
+        let scenery = setting.scenery.read(setting, folder.path())?;
         let (root, script) = if setting.sandbox {
             ("/".into(), Path::new(PLACE).join("script"))
         } else {
@@ -199,8 +211,11 @@ impl Scene {
             vmid,
             config,
             limits: setting.limits,
+            hooks_conf: scenery.conf.as_ref().map(ToString::to_string),
+            params: scenery.params.clone(),
+            modes: scenery.modes.clone(),
         };
-        Ok(Self { folder, program, setting: setting.clone(), job })
+        Ok(Self { folder, program, setting: setting.clone(), scenery, job })
     }
 
     pub(super) fn play(&self, life: Life) -> Result<Played, SandboxError> {
@@ -288,6 +303,11 @@ impl Scene {
         for place in WRITABLE {
             add(&["--size", &size, "--tmpfs", place]);
         }
+        for place in self.scenery.tops.iter().chain(&self.scenery.mounts) {
+            add(&["--size", &size, "--tmpfs", place]);
+        }
+        // What hookvisor has on record of a script that prints is no doing of the script's.
+        add(&["--size", RECORD_SIZE, "--tmpfs", RECORD]);
         for path in NEEDED {
             add(&["--ro-bind-try", path, path]);
         }

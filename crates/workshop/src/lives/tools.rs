@@ -1,5 +1,6 @@
 //! The programs of the world that scripts call: they do little, and what they were called with is on record.
 
+use super::worker;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -28,7 +29,8 @@ pub(super) struct Called {
 /// Whether a program of this name is one of the world's, called with these words.
 #[must_use]
 pub fn is_tool(name: &str, words: &[String]) -> bool {
-    (NAMES.contains(&name) || own_guest(name, words).is_some()) && keeper::simulation::is_own_world()
+    (NAMES.contains(&name) || name == worker::NAME || own_guest(name, words).is_some())
+        && keeper::simulation::is_own_world()
 }
 
 /// `qm start 100` and the like, where that is the guest whose life is played as Proxmox VE would.
@@ -46,6 +48,9 @@ fn own_guest(name: &str, words: &[String]) -> Option<PathBuf> {
 /// Is that program.
 #[must_use]
 pub fn tool(name: &str, words: &[String]) -> i32 {
+    if name == worker::NAME {
+        return worker::work(words);
+    }
     note(name, words);
     match name {
         "systemctl" => systemctl(words),

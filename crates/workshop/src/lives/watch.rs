@@ -2,6 +2,7 @@
 
 use super::job::Limits;
 use super::report::Peak;
+use super::sandbox::RECORD;
 use rustix::fs::inotify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,6 +25,7 @@ pub(super) struct Watch {
     pub(super) cut: Option<String>,
     /// Whether the processes here are the life's own.
     own: bool,
+    measured: Option<Instant>,
     secrets: Option<OwnedFd>,
     places: BTreeMap<i32, PathBuf>,
     opened: BTreeSet<PathBuf>,
@@ -46,6 +48,7 @@ impl Watch {
             peak: Peak::default(),
             cut: None,
             own,
+            measured: None,
             secrets: watch,
             places,
             opened: BTreeSet::new(),
@@ -58,8 +61,9 @@ impl Watch {
             return true;
         }
         self.look_at_secrets();
-        if self.own {
+        if self.own && self.measured.is_none_or(|at| at.elapsed() >= EVERY) {
             self.measure();
+            self.measured = Some(Instant::now());
         }
         let limits = &self.limits;
         self.cut = if self.peak.processes >= limits.processes {
@@ -74,7 +78,8 @@ impl Watch {
         self.cut.is_some()
     }
 
-    fn measure(&mut self) {
+    /// Looks at what everything takes now.
+    pub(super) fn measure(&mut self) {
         let (mut processes, mut memory) = (0, 0);
         for pid in pids() {
             processes += 1;
@@ -83,19 +88,20 @@ impl Watch {
             // What is shared is in the files that are counted below, or of a program.
             memory += field(1).unwrap_or(0).saturating_sub(field(2).unwrap_or(0)) * PAGE;
         }
-        let mut fullest = 0;
         let mut seen = BTreeSet::new();
-        for (number, place) in file_systems() {
-            let Some(stat) = seen.insert(number).then(|| rustix::fs::statvfs(&place).ok()).flatten() else {
+        for (number, root, place) in file_systems() {
+            let path = format!("{root}{place}");
+            let Some(stat) = seen.insert(number).then(|| rustix::fs::statvfs(&path).ok()).flatten() else {
                 continue;
             };
             let used = (stat.f_blocks - stat.f_bfree) * stat.f_frsize;
-            fullest = fullest.max(used);
+            if used > self.peak.disk {
+                (self.peak.disk, self.peak.fullest) = (used, place);
+            }
             memory += used;
         }
         self.peak.processes = self.peak.processes.max(processes);
         self.peak.memory = self.peak.memory.max(memory);
-        self.peak.disk = self.peak.disk.max(fullest);
     }
 
     fn look_at_secrets(&mut self) {
@@ -123,8 +129,9 @@ pub(super) fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The file systems in memory, by their numbers: of all that are mounted for some process.
-fn file_systems() -> Vec<(String, PathBuf)> {
+/// The file systems in memory, by their numbers, with a process's root and their places in it: of all that are mounted for
+/// some process.
+fn file_systems() -> Vec<(String, String, String)> {
     let mut spaces = BTreeSet::new();
     let mut found = Vec::new();
     for pid in std::iter::once(std::process::id()).chain(pids()) {
@@ -137,7 +144,8 @@ fn file_systems() -> Vec<(String, PathBuf)> {
         let line = |line: &str| {
             let mut words = line.split(' ');
             let (number, place) = (words.nth(2)?, words.nth(1)?);
-            line.contains(" - tmpfs ").then(|| (number.to_owned(), format!("{root}{place}").into()))
+            let counts = line.contains(" - tmpfs ") && place != RECORD;
+            counts.then(|| (number.to_owned(), root.clone(), place.to_owned()))
         };
         found.extend(text.lines().filter_map(line));
     }

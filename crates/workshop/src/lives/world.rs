@@ -2,8 +2,10 @@
 
 use super::job::{Job, What};
 use super::sandbox::{PLACE, World};
+use super::scenery::{self, LAID};
 use super::{Life, kernel, tools};
 use ::config::GuestConfig;
+use hooks::conf::HooksConf;
 use keeper::simulation::{self, Plan};
 use model::{GuestKind, Layout, NodeName, Vmid};
 use std::fs;
@@ -11,6 +13,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use store::ConfigStore;
 
 /// The node's name.
@@ -49,6 +52,10 @@ pub(super) struct Laid {
     pub(super) vmids: Vec<Vmid>,
     /// The script's file.
     pub(super) script: PathBuf,
+    /// What looks like a secret, and is none.
+    pub(super) secrets: Vec<PathBuf>,
+    /// The parameters that were given one by one.
+    pub(super) params: Vec<(String, String)>,
     /// Whether it is all the life's own.
     pub(super) own: bool,
 }
@@ -67,12 +74,28 @@ impl Laid {
         for path in SECRETS.iter().filter(|_| own) {
             write(&layout.at(path), "simulated\n", 0o600)?;
         }
+        let given = Path::new(PLACE).join(LAID);
+        if own && given.is_dir() {
+            scenery::lay(&given, &job.modes)?;
+        }
         let script = layout.at("var/lib/vz/snippets").join(&job.name);
         fs::copy(&job.script, &script)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o644 | mode(&job.script)? & 0o111))?;
         let store = ConfigStore::open(layout.clone()).map_err(io::Error::other)?;
         let vmid: Vmid = job.vmid.try_into().map_err(io::Error::other)?;
-        let mut laid = Self { layout, store, kind: job.kind, vmids: vec![vmid], script, own };
+        let is_given = |path: &str| job.modes.iter().any(|(given, _)| given == Path::new(path));
+        let secrets =
+            SECRETS.iter().filter(|path| own && !is_given(path)).map(|path| layout.at(path)).collect();
+        let mut laid = Self {
+            layout,
+            store,
+            kind: job.kind,
+            vmids: vec![vmid],
+            script,
+            secrets,
+            params: job.params.clone(),
+            own,
+        };
         let (life, files) = match &job.what {
             What::Life(life) => (*life, &[][..]),
             What::Call(call) => (Life::Normal, &call.files[..]),
@@ -87,8 +110,13 @@ impl Laid {
             let text = configured(job, life, vmid);
             fs::write(laid.layout.guest_config(&node, job.kind, vmid), text)?;
         }
+        let conf = job.hooks_conf.as_deref().unwrap_or_default();
+        let mut conf = HooksConf::parse(conf.as_bytes()).map_err(|(_, reason)| io::Error::other(reason))?;
         if life == Life::HungHook {
-            laid.hang(job)?;
+            laid.hang(job, &mut conf)?;
+        }
+        if conf != HooksConf::default() {
+            write(&laid.layout.hooks_conf(), &conf.to_string(), 0o644)?;
         }
         if own && job.world == World::Pve {
             for vmid in &laid.vmids {
@@ -127,23 +155,32 @@ impl Laid {
             "var/lib/lxc",
             "etc/hookvisor",
         ];
-        (all, own.iter().map(at).collect())
-    }
-
-    pub(super) fn secrets(&self) -> Vec<PathBuf> {
-        SECRETS.iter().filter(|_| self.own).map(|path| self.layout.at(path)).collect()
+        let mut own: Vec<PathBuf> = own.iter().map(at).collect();
+        for vmid in &self.vmids {
+            let ends = ["pid", "qmp", "qga", "qga.lock"];
+            own.extend(ends.map(|end| self.layout.run_qemu_file(*vmid, end)));
+        }
+        (all, own)
     }
 
     /// Puts something before the script that stops itself in `pre-start`, as a script does whose storage hangs.
-    fn hang(&self, job: &Job) -> io::Result<()> {
+    fn hang(&self, job: &Job, conf: &mut HooksConf) -> io::Result<()> {
+        conf.guests.values_mut().for_each(|set| set.timeout = None);
+        conf.host.timeout = Some(Duration::from_secs(1));
+        let settings = hooks::settings::parse(&fs::read(&self.script)?).unwrap_or_default();
+        let params: Vec<String> = settings
+            .params
+            .iter()
+            .map(|(name, value)| format!("# hookvisor: params={name}=\"{value}\"\n"))
+            .collect();
         let real = self.script.with_file_name(format!("real-{}", job.name));
         fs::rename(&self.script, &real)?;
         let text = format!(
-            "#!/bin/sh\n[ \"$2\" != pre-start ] || kill -STOP $$\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\n{}[ \"$2\" != pre-start ] || kill -STOP $$\nexec '{}' \"$@\"\n",
+            params.concat(),
             real.display()
         );
-        write(&self.script, &text, 0o755)?;
-        write(&self.layout.at("etc/hookvisor/hooks.conf"), "[host]\ntimeout = 1s\n", 0o644)
+        write(&self.script, &text, 0o755)
     }
 
     /// From now on the guest comes up.

@@ -6,8 +6,10 @@
 mod run;
 mod sandboxed;
 
-pub use run::{Again, Line};
+pub use crate::printed::Line;
+pub use run::Again;
 
+use crate::lives::Scenery;
 use hooks::context::{Context, Earlier, Facts};
 use hooks::digest::{self, Digest};
 use hooks::kept;
@@ -36,10 +38,10 @@ pub enum Version {
 }
 
 /// Where it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// In a sandbox.
-    Sandbox,
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// In a sandbox, which has this besides.
+    Sandbox(&'a Scenery),
     /// On this host, as root.
     Host,
 }
@@ -88,7 +90,7 @@ pub fn replay(
     recalled: &Recalled,
     at: usize,
     version: Version,
-    place: Place,
+    place: Place<'_>,
 ) -> Result<Again, ReplayError> {
     let (Some(call), Some(made)) = (recalled.run.phases.get(at), recalled.calls.get(at)) else {
         return Err(ReplayError::NotMade);
@@ -102,8 +104,8 @@ pub fn replay(
         hooks::context::write(&context, &folder.0, "context").map_err(|error| folder.failed(error.source))?;
     let env = environment(made, &written);
     let limit = made.limit_ms.map(Duration::from_millis);
-    if place == Place::Sandbox {
-        let with = (&context, config.as_deref(), &folder);
+    if let Place::Sandbox(scenery) = place {
+        let with = (&context, config.as_deref(), &folder, scenery);
         return sandboxed::run(&file, recalled, call.phase, &env, limit, with);
     }
     run::run(&file, recalled.run.vmid, call.phase, &env, limit).map_err(ReplayError::Call)

@@ -1,6 +1,7 @@
 //! The process of a call that is made again.
 
-use model::{Outcome, Phase, Stream, Text, Vmid};
+use crate::printed::{Line, Printed};
+use model::{Outcome, Phase, Vmid};
 use process::{Child, Ended, Program};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -10,7 +11,6 @@ use rustix::process::{Pid, Signal};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -33,15 +33,6 @@ pub struct Again {
     pub lines: Vec<Line>,
     /// Bytes of that which were not kept.
     pub cut: usize,
-}
-
-/// A line that a script printed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// On which of its outputs.
-    pub stream: Stream,
-    /// Without the line's end.
-    pub text: Text,
 }
 
 /// Runs a script as a phase does, and waits for its end.
@@ -77,7 +68,7 @@ pub(super) fn run(
         127
     })?;
     drop((out_end, err_end, teller));
-    let mut printed = Printed::of([(Stream::Stdout, out), (Stream::Stderr, err)])?;
+    let mut printed = Printed::of(out, err, KEPT)?;
     let timed_out = follow(&child, &mut printed, limit.map(|limit| began + limit))?;
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let ended = child.wait()?;
@@ -96,7 +87,7 @@ pub(super) fn run(
         0 => hooks::failure(&hooks::command_line(file, vmid, phase), outcome),
         _ => Some(String::from_utf8_lossy(&why[..told]).into_owned()),
     };
-    Ok(Again { outcome, cause, millis, lines: printed.lines, cut: printed.cut })
+    Ok(Again { outcome, cause, millis, lines: printed.take(), cut: printed.cut() })
 }
 
 /// Reads what the script prints until it has ended. Returns whether its time was up before that.
@@ -111,8 +102,7 @@ fn follow(child: &Child, printed: &mut Printed, limit: Option<Instant>) -> io::R
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = left.and_then(|left| Timespec::try_from(left).ok());
-        let open = printed.outputs.iter().filter_map(|output| output.fd.as_ref());
-        let mut fds: Vec<PollFd<'_>> = open.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd<'_>> = printed.open().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         fds.push(PollFd::from_borrowed_fd(child.pidfd(), PollFlags::IN));
         match poll(&mut fds, left.as_ref()) {
             Ok(0) if timed_out => {
@@ -130,67 +120,6 @@ fn follow(child: &Child, printed: &mut Printed, limit: Option<Instant>) -> io::R
         printed.pump();
         if ended {
             return Ok(timed_out);
-        }
-    }
-}
-
-/// One of the script's outputs.
-struct Output {
-    stream: Stream,
-    /// None once everybody has closed it.
-    fd: Option<OwnedFd>,
-    /// A line that has not ended.
-    open: Vec<u8>,
-}
-
-/// What has been printed so far.
-struct Printed {
-    outputs: [Output; 2],
-    lines: Vec<Line>,
-    kept: usize,
-    cut: usize,
-}
-
-impl Printed {
-    fn of(outputs: [(Stream, OwnedFd); 2]) -> io::Result<Self> {
-        for (_, fd) in &outputs {
-            rustix::fs::fcntl_setfl(fd, OFlags::NONBLOCK)?;
-        }
-        let outputs = outputs.map(|(stream, fd)| Output { stream, fd: Some(fd), open: Vec::new() });
-        Ok(Self { outputs, lines: Vec::new(), kept: 0, cut: 0 })
-    }
-
-    /// Takes what is there now of each output, a pipe's content at most.
-    fn pump(&mut self) {
-        let mut buffer = vec![0; 1 << 16];
-        for output in &mut self.outputs {
-            let Some(fd) = &output.fd else { continue };
-            let count = match rustix::io::read(fd, &mut buffer[..]) {
-                Ok(0) => {
-                    output.fd = None;
-                    continue;
-                }
-                Ok(count) => count,
-                Err(_) => continue,
-            };
-            let room = KEPT.saturating_sub(self.kept).min(count);
-            self.kept += room;
-            self.cut += count - room;
-            output.open.extend_from_slice(&buffer[..room]);
-            while let Some(end) = output.open.iter().position(|byte| *byte == b'\n') {
-                let text = output.open[..end].into();
-                self.lines.push(Line { stream: output.stream, text });
-                output.open.drain(..=end);
-            }
-        }
-    }
-
-    /// Nothing more comes: a last line need not have an end.
-    fn finish(&mut self) {
-        for output in &mut self.outputs {
-            if !output.open.is_empty() {
-                self.lines.push(Line { stream: output.stream, text: output.open[..].into() });
-            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The same call in a sandbox: with the configuration that the guest had, and without this host.
 
-use super::run::{Again, Line};
-use super::{Folder, ReplayError};
+use super::run::Again;
+use super::{Folder, Line, ReplayError};
 use crate::lives::sandbox::{Setting, call};
-use crate::lives::{EntryKind, Limits, OneCall, Played};
+use crate::lives::{EntryKind, Limits, OneCall, Played, Scenery};
 use hooks::context::Context;
 use model::{Outcome, Phase, Stream};
 use record::recall::Recalled;
@@ -24,7 +24,7 @@ pub(super) fn run(
     phase: Phase,
     env: &[(OsString, OsString)],
     limit: Option<Duration>,
-    (context, config, folder): (&Context, Option<&[u8]>, &Folder),
+    (context, config, folder, scenery): (&Context, Option<&[u8]>, &Folder, &Scenery),
 ) -> Result<Again, ReplayError> {
     let run = &recalled.run;
     let config = match config {
@@ -39,7 +39,8 @@ pub(super) fn run(
     if let Some(limit) = limit {
         limits.seconds = limit.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
     }
-    let setting = Setting { sandbox: true, kind: Some(run.kind), config, limits, ..Setting::default() };
+    let (kind, scenery) = (Some(run.kind), scenery.clone());
+    let setting = Setting { sandbox: true, kind, config, scenery, limits, ..Setting::default() };
     let text = |text: &OsString| text.to_string_lossy().into_owned();
     let told = |(key, value): &(OsString, OsString)| match text(key) {
         key if OUTSIDE.contains(&key.as_str()) => None,
@@ -61,7 +62,7 @@ fn again(file: &Path, phase: Phase, played: Played) -> Result<Again, ReplayError
     let trouble = || ReplayError::Sandboxed(played.trouble.join("; "));
     let made = played.calls.iter().find(|call| call.phase == phase).ok_or_else(trouble)?;
     let outcome = match &made.outcome {
-        Some(words) => outcome(words).ok_or_else(|| ReplayError::Sandboxed(words.clone()))?,
+        Some(words) => words.parse().map_err(|_| ReplayError::Sandboxed(words.clone()))?,
         None if played.cut.is_some() => Outcome::TimedOut,
         None => Outcome::Unknown,
     };
@@ -81,38 +82,4 @@ fn again(file: &Path, phase: Phase, played: Played) -> Result<Again, ReplayError
         lines: lines.collect(),
         cut: usize::try_from(made.cut).unwrap_or(usize::MAX),
     })
-}
-
-/// An outcome by its own words.
-fn outcome(words: &str) -> Option<Outcome> {
-    let number = |prefix: &str| words.strip_prefix(prefix)?.trim().parse::<i32>().ok();
-    let plain = [
-        Outcome::Ok,
-        Outcome::TimedOut,
-        Outcome::Aborted,
-        Outcome::NotFound,
-        Outcome::NotExecutable,
-        Outcome::NotASnippet,
-        Outcome::CannotSpawn,
-        Outcome::Refused,
-        Outcome::Unknown,
-    ];
-    plain
-        .into_iter()
-        .find(|outcome| outcome.to_string() == words)
-        .or_else(|| number("exit code ").map(Outcome::Exit))
-        .or_else(|| number("signal ").map(Outcome::Signal))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outcome_is_read_as_it_is_said() {
-        for said in [Outcome::Ok, Outcome::Exit(3), Outcome::Signal(9), Outcome::TimedOut, Outcome::Unknown] {
-            assert_eq!(outcome(&said.to_string()), Some(said));
-        }
-        assert_eq!(outcome("something else"), None);
-    }
 }

@@ -68,7 +68,7 @@ pub(crate) fn finding(rule: Rule, line: Option<usize>, what: impl Into<String>) 
         why: rule.why().to_owned(),
         mend: rule.mend().to_owned(),
         phases: Vec::new(),
-        found: How::Reading,
+        found: How::Reading { call: None },
     }
 }
 
