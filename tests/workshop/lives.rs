@@ -10,7 +10,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests!(
         bare [BWRAP]: each_life_has_its_calls, containers_live_too, four_languages, the_call_is_the_real_one,
             a_configuration_of_ones_own, commands_work, tools_are_there_and_on_record, drivers_come_and_go,
-            what_is_left_is_told, without_a_sandbox_it_is_said
+            what_is_left_is_told, units_are_stopped_and_outlive_a_call, only_the_call_that_hangs_is_limited, without_a_sandbox_it_is_said
     )
 }
 
@@ -192,6 +192,32 @@ fn what_is_left_is_told() {
         life.fails(text);
     }
     assert!(life.0["verdicts"].to_string().contains("/run/hook.lock is left"), "{:#}", life.0);
+}
+
+/// A helper in a unit of its own is stopped by its name, and one that is not is no mistake.
+fn units_are_stopped_and_outlive_a_call() {
+    let helper = "case $2 in pre-start) systemd-run --unit=helper-$1 --collect sleep 300; systemctl is-active helper-$1.service ;;";
+    let stopped = Script::shell(&format!(
+        "{helper} post-stop) systemctl stop helper-$1.service; systemctl is-active helper-$1 ;; esac; exit 0"
+    ));
+    for world in ["hookvisor", "pve"] {
+        let life = stopped.life("poweroff", &["--as", world]);
+        life.is_fine();
+        assert_eq!(life.lines(), ["active", "inactive"], "{:#}", life.0);
+        assert_eq!(life.0["left"]["units"].as_array().map(Vec::len), Some(0), "{:#}", life.0);
+    }
+    let life = Script::shell(&format!("{helper} esac")).life("poweroff", &[]);
+    life.is_fine();
+    let verdicts = life.0["verdicts"].to_string();
+    assert!(verdicts.contains("'sleep 300' still runs, in a unit of its own"), "{:#}", life.0);
+}
+
+/// What takes longer than the hanging call may is not ended with it.
+fn only_the_call_that_hangs_is_limited() {
+    let life =
+        Script::shell("[ \"$2\" != post-stop ] || { sleep 1.5; echo given back; }").life("hung-hook", &[]);
+    life.is_fine();
+    life.prints("given back");
 }
 
 fn without_a_sandbox_it_is_said() {

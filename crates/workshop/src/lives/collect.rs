@@ -4,11 +4,11 @@ use super::drive::Stage;
 use super::report::{CallReport, Entry, EntryKind, Left, Played};
 use super::tools::{self, Called};
 use super::tree::Tree;
-use super::watch;
 use super::world::Laid;
+use super::{units, watch};
 use model::{Event, Phase, Stream, Vmid};
 use record::ledger::Stamped;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpgid, kill_process, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub(super) fn finish(mut stage: Stage, before: &Baseline) -> Played {
         stage.watch.measure();
         // A keeper writes its last records, and a child that is just ending is no longer there, in a moment.
         stage.until_quiet();
-        left.processes = processes();
+        (left.units, left.processes) = processes();
         let mounts = watch::mounts();
         let more = |(place, count): (&String, &usize)| {
             (before.mounts.get(place).copied().unwrap_or(0) < *count).then(|| place.clone())
@@ -227,20 +227,29 @@ fn own_interfaces(laid: &Laid) -> BTreeSet<String> {
     names
 }
 
-/// Processes that are not hookvisor's own, by their command lines.
-fn processes() -> Vec<String> {
+/// Processes that are not hookvisor's own, by their command lines: those of units, and the others.
+fn processes() -> (Vec<String>, Vec<String>) {
+    let units = units::groups();
     let own = fs::read_link("/proc/1/exe").ok();
     let left = watch::pids().filter(|pid| *pid != 1 && !is_dead(*pid));
     let foreign = left.filter(|pid| own.is_none() || fs::read_link(format!("/proc/{pid}/exe")).ok() != own);
-    let mut lines: Vec<String> = foreign
+    let mut lines: Vec<(bool, String)> = foreign
         .map(|pid| {
+            let of_unit = group_of(pid).is_some_and(|group| units.contains(&group));
             let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&bytes).replace('\0', " ").trim().to_owned();
-            if line.is_empty() { comm(pid) } else { line }
+            (of_unit, if line.is_empty() { comm(pid) } else { line })
         })
         .collect();
     lines.sort();
-    lines
+    let (units, others): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(of_unit, _)| *of_unit);
+    let texts = |lines: Vec<(bool, String)>| lines.into_iter().map(|(_, line)| line).collect();
+    (texts(units), texts(others))
+}
+
+fn group_of(pid: u32) -> Option<u32> {
+    let group = getpgid(Pid::from_raw(pid.cast_signed())).ok()?;
+    Some(group.as_raw_nonzero().get().unsigned_abs())
 }
 
 fn comm(pid: u32) -> String {

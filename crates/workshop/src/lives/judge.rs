@@ -120,6 +120,12 @@ impl Verdicts {
             let times = if count > 1 { format!(", {count} times") } else { String::new() };
             self.fails(None, format!("the process '{line}' is left{times}"));
         }
+        for line in left.units.iter().filter(|_| played.cut.is_none()) {
+            self.notes(format!(
+                "'{}' still runs, in a unit of its own",
+                line.lines().next().unwrap_or_default()
+            ));
+        }
         for place in &left.mounts {
             self.fails(None, format!("a mount is left at {place}"));
         }

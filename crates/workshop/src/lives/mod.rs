@@ -23,6 +23,7 @@ pub mod sandbox;
 mod scenery;
 mod tools;
 mod tree;
+mod units;
 mod watch;
 mod worker;
 mod world;

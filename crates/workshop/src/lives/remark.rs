@@ -43,6 +43,7 @@ fn does_something(life: &LifeReport) -> bool {
         || !(left.files.is_empty()
             && left.sys.is_empty()
             && left.processes.is_empty()
+            && left.units.is_empty()
             && left.mounts.is_empty()
             && left.interfaces.is_empty())
 }

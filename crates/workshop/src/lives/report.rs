@@ -125,6 +125,9 @@ pub struct Left {
     pub sys: Vec<Change>,
     /// Processes, by their command lines.
     pub processes: Vec<String>,
+    /// Those of units that `systemd-run` has started, which are nobody's children.
+    #[serde(default)]
+    pub units: Vec<String>,
     /// Mounts, by their places.
     pub mounts: Vec<String>,
     /// Network interfaces.

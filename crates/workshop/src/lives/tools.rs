@@ -1,6 +1,6 @@
 //! The programs of the world that scripts call: they do little, and what they were called with is on record.
 
-use super::worker;
+use super::{units, worker};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -96,7 +96,7 @@ fn wait_for(lock: &Path) -> i32 {
     }
 }
 
-/// No unit runs in this world, and any can be started.
+/// No unit runs in this world but what `systemd-run` has started, and any can be started.
 fn systemctl(words: &[String]) -> i32 {
     let verb = words.iter().find(|word| !word.starts_with('-')).map(String::as_str);
     let quiet = words.iter().any(|word| word == "-q" || word == "--quiet");
@@ -105,7 +105,16 @@ fn systemctl(words: &[String]) -> i32 {
             println!("{text}");
         }
     };
+    let units = || words.iter().filter(|word| !word.starts_with('-')).skip(1);
     match verb {
+        Some("stop" | "kill") => {
+            units().for_each(|unit| units::stop(unit));
+            0
+        }
+        Some("is-active" | "status") if units().any(|unit| units::is_active(unit)) => {
+            say("active");
+            0
+        }
         Some("is-active") => {
             say("inactive");
             3
@@ -143,7 +152,7 @@ const VALUED: [&str; 14] = [
 
 /// Runs the command, in the background but for `--wait`, `--pipe` and `--scope`; one with a timer is only noted.
 fn run(words: &[String]) -> i32 {
-    let (mut at, mut front, mut later) = (0, false, false);
+    let (mut at, mut front, mut later, mut unit) = (0, false, false, None);
     while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
         at += 1;
         front |= ["--wait", "--pipe", "-P", "--scope", "-t", "--pty"].contains(&word.as_str());
@@ -152,6 +161,11 @@ fn run(words: &[String]) -> i32 {
             break;
         }
         let timer = word.starts_with("--on-") && !word.contains('=');
+        unit = match word.split_once('=') {
+            Some(("--unit", name)) => Some(name),
+            None if word == "--unit" || word == "-u" => words.get(at).map(String::as_str),
+            _ => unit,
+        };
         if VALUED.contains(&word.as_str()) || timer {
             at += 1;
         }
@@ -168,7 +182,10 @@ fn run(words: &[String]) -> i32 {
     }
     match command.spawn() {
         Ok(mut child) if front => child.wait().ok().and_then(|status| status.code()).unwrap_or(1),
-        Ok(_) => 0,
+        Ok(child) => {
+            units::began(unit, child.id());
+            0
+        }
         Err(error) => {
             eprintln!("Failed to find executable {program}: {error}");
             1

@@ -165,6 +165,9 @@ impl Laid {
 
     /// Puts something before the script that stops itself in `pre-start`, as a script does whose storage hangs.
     fn hang(&self, job: &Job, conf: &mut HooksConf) -> io::Result<()> {
+        // The limit is that of the first call alone: whoever hangs puts the real settings in place.
+        let kept = self.layout.run().join("simulated-hooks.conf");
+        write(&kept, &conf.to_string(), 0o600)?;
         conf.guests.values_mut().for_each(|set| set.timeout = None);
         conf.host.timeout = Some(Duration::from_secs(1));
         let settings = hooks::settings::parse(&fs::read(&self.script)?).unwrap_or_default();
@@ -176,8 +179,10 @@ impl Laid {
         let real = self.script.with_file_name(format!("real-{}", job.name));
         fs::rename(&self.script, &real)?;
         let text = format!(
-            "#!/bin/sh\n{}[ \"$2\" != pre-start ] || kill -STOP $$\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\n{}[ \"$2\" != pre-start ] || {{ cat '{}' >'{}'; kill -STOP $$; }}\nexec '{}' \"$@\"\n",
             params.concat(),
+            kept.display(),
+            self.layout.hooks_conf().display(),
             real.display()
         );
         write(&self.script, &text, 0o755)
