@@ -1,12 +1,14 @@
 //! Orderly shutdown: the guest is asked, has so long, and is ended hard where that was said.
 
 use e2e::suite::{QEMU, Test};
-use e2e::{Behaviour, Guest, Host, Kind, tests};
+use e2e::{Behaviour, Guest, Host, Kind, proc, tests};
+use rustix::process::Signal;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: a_guest_that_obeys_is_shut_down, one_that_ignores_it_lives_on, with_force_it_is_ended,
-            a_retried_shutdown_runs_pre_stop_again, stop_overrules_a_pending_shutdown;
+            a_retried_shutdown_runs_pre_stop_again, a_keeper_that_gets_sigterm_ends_its_guest_with_the_host,
+            stop_overrules_a_pending_shutdown;
         once [QEMU]: a_halted_machine_is_stopped, force_stop_is_known_by_both_spellings
     )
 }
@@ -60,6 +62,19 @@ fn with_force_it_is_ended(host: &Host, kind: Kind) {
     }
     assert_eq!(guest.status(), "stopped");
     guest.lived("pre-start post-start pre-stop post-stop");
+}
+
+/// As systemd sends it when the host goes down.
+fn a_keeper_that_gets_sigterm_ends_its_guest_with_the_host(host: &Host, kind: Kind) {
+    let guest = started(host, kind);
+    guest.set(&["--startup", "down=2"]);
+    proc::signal(guest.keeper(), Signal::TERM);
+    proc::signal(guest.keeper(), Signal::TERM);
+    guest.wait_run_end();
+    guest.lived("pre-start post-start pre-stop post-stop");
+    for note in &guest.notes()[2..] {
+        assert_eq!(note.stop_cause, "host-shutdown");
+    }
 }
 
 fn a_retried_shutdown_runs_pre_stop_again(host: &Host, kind: Kind) {

@@ -18,8 +18,15 @@ pub(crate) fn keeper(layout: Layout, words: &[String]) -> ExitCode {
     let Some(vmid) = words.first().and_then(|word| word.parse::<Vmid>().ok()) else {
         return ExitCode::from(2);
     };
+    let watched = words.get(1).is_some_and(|word| word == "--watched");
     match inherited(SOCKET) {
-        Some(first) => code(keeper::keep(layout, vmid, first.into(), inherited(LOCK).map(Into::into))),
+        Some(first) => {
+            if watched {
+                keeper::be_watched();
+            }
+            code(keeper::keep(layout, vmid, first.into(), inherited(LOCK).map(Into::into)))
+        }
+        None if watched => code(keeper::keep_watched(layout, vmid)),
         None => refuse("a keeper is started by 'qm start' and 'pct start'"),
     }
 }

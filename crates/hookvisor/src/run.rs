@@ -40,11 +40,11 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
     match done {
         Ok(code) => ExitCode::from(code),
         Err((_, Failure::Told(text))) => {
-            complain(&text);
+            fail(&text);
             ExitCode::from(FAILURE)
         }
         Err((command, Failure::Unclear(text))) => {
-            complain(&format!("{text}{}\n", help::usage(program, command)));
+            fail(&format!("{text}{}\n", help::usage(program, command)));
             ExitCode::from(USAGE)
         }
         Err((command, Failure::Api(error))) => {
@@ -53,10 +53,17 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
                 text.push_str(&help::usage(program, command));
                 text.push('\n');
             }
-            complain(&text);
+            fail(&text);
             ExitCode::from(error.manner().exit)
         }
     }
+}
+
+/// Prints why a command fails; where it is a service of systemd's, `systemctl status` has the first line.
+fn fail(text: &str) {
+    complain(text);
+    let first = text.lines().next().unwrap_or_default();
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(first)]);
 }
 
 /// Why a command did not do what it was asked for.

@@ -16,10 +16,9 @@ static PARAMETERS: &[&[Property]] = &[&[
         "A file with the certificate and its chain in PEM; else that of the root, made at first use.",
     ),
     Property::string("key").optional().requires("certificate").describe("The file with its key in PEM."),
-    Property::string("listen")
-        .default("127.0.0.1:8006")
-        .typetext("<address>:<port>")
-        .describe("Where HTTPS is served; [::]:8006 is every address of the host."),
+    Property::string("listen").default("127.0.0.1:8006").typetext("<address>:<port> | none").describe(
+        "Where HTTPS is served; [::]:8006 is every address of the host, none is only the unix socket.",
+    ),
     Property::string("socket")
         .optional()
         .describe("The path of the unix socket; else /run/hookvisor/api.sock in the root."),
@@ -36,9 +35,14 @@ pub(crate) const SERVE: Command = Command::local(
 
 fn serve(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let listen = params.text("listen").unwrap_or("127.0.0.1:8006");
-    let listen: SocketAddr = listen.parse().map_err(|_| {
-        format!("--listen '{listen}' is no address with a port, as 127.0.0.1:8006 or [::]:8006")
-    })?;
+    let listen: Option<SocketAddr> = match listen {
+        "none" => None,
+        address => Some(address.parse().map_err(|_| {
+            format!(
+                "--listen '{address}' is no address with a port, as 127.0.0.1:8006 or [::]:8006, nor none"
+            )
+        })?),
+    };
     let path = |name| params.text(name).map(|path| absolute(Path::new(path)));
     let files = path("certificate").zip(path("key"));
     let options = Options {

@@ -46,7 +46,7 @@ fn watch(path: &Path) -> io::Result<OwnedFd> {
 
 /// Makes the folder of links by which hookscripts find this installation's commands.
 pub(crate) fn links(layout: &Layout) -> io::Result<()> {
-    let program = std::env::current_exe()?;
+    let program = process::own_program()?;
     let folder = layout.run().join("bin");
     std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder)?;
     for name in ["hookvisor", "qm", "pct", "pvesh", "pvesm"] {

@@ -1,13 +1,12 @@
 //! The other side of the control socket: what commands and the server ask of keepers.
 
+use crate::born::born;
 use crate::callers;
 use crate::conversation::{Answer, Patience, connect, converse};
 use crate::machine;
 use crate::next;
 use crate::protocol::{GuestState, Request, RunningGuest, StartRequest};
 use model::{Event, GuestKind, Layout, Phase, Upid, Vmid};
-use process::{Birth, birth};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
@@ -352,22 +351,6 @@ pub fn recorded(layout: &Layout) -> io::Result<Vec<Vmid>> {
     vmids.sort_unstable();
     vmids.dedup();
     Ok(vmids)
-}
-
-/// A keeper that has just been born, ready for its first request. It takes the run lock itself where it is not given.
-fn born(layout: &Layout, vmid: Vmid, lock: Option<File>) -> Result<UnixStream, ClientError> {
-    let failed = |source| ClientError::Birth { vmid, source };
-    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-    let program = std::env::current_exe().map_err(failed)?;
-    let argv = ["hookvisor", "keeper", &vmid.to_string()].map(OsString::from).to_vec();
-    let mut env = vec![("PATH".into(), crate::environment::PATH.into())];
-    env.extend(
-        ["HOOKVISOR_JOURNAL"].into_iter().filter_map(|key| Some((key.into(), std::env::var_os(key)?))),
-    );
-    env.push(("HOOKVISOR_ROOT".into(), layout.root().into()));
-    let lock = lock.map(Into::into);
-    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into(), lock }).map_err(failed)?;
-    Ok(ours)
 }
 
 /// Waits until no keeper keeps the guest, at most this long; none for ever.

@@ -1,6 +1,7 @@
 //! A keeper's own life: born, asked for a start or for a recovery, gone when the run is over.
 
 use crate::adopt::{boot, links, listen, run_folder};
+use crate::born::show;
 use crate::clients::Clients;
 use crate::host::facts;
 use crate::keeper::{Keeper, begin_records, program, told};
@@ -42,6 +43,7 @@ pub fn keep(layout: Layout, vmid: Vmid, mut first: UnixStream, lock: Option<File
             return 1;
         }
         Err(why) => {
+            show(&why);
             let _ = first.write_all(&line(&Reply::Refused { why }));
             return 1;
         }
@@ -115,6 +117,7 @@ fn start(
     let client = clients.take_in(first);
     let refuse = |clients: &mut Clients, why: String| {
         next::forget(layout, vmid);
+        show(&why);
         clients.reply(client, &Reply::Refused { why });
         clients.drain(LAST_WORDS);
     };
@@ -219,6 +222,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
     let mut clients = Clients::default();
     let client = clients.take_in(first);
     let refuse = |mut clients: Clients, why: String| {
+        show(&why);
         clients.reply(client, &Reply::Refused { why });
         clients.drain(LAST_WORDS);
         Err(())
@@ -381,6 +385,7 @@ impl Begun<'_> {
             listener: None,
             watch: None,
             clients: self.clients,
+            term: process::Term::new().ok(),
             tasks: self.tasks,
             config: None,
             config_lock: None,
@@ -408,6 +413,7 @@ impl Keeper {
     /// Takes its place: control socket and links.
     fn take_place(&mut self) {
         let _ = links(&self.layout);
+        show(&format!("keeps {} {}", self.kind.label(), self.vmid));
         match listen(&self.layout, self.vmid) {
             Ok((listener, watch)) => {
                 self.listener = Some(listener);

@@ -9,6 +9,7 @@ use lifecycle::StopRequest;
 use model::{
     Boot, Event, GuestKind, Layout, NodeName, Phase, RunId, Script, StartReason, UserId, Vmid, VolumeId,
 };
+use process::Term;
 use record::journal::Scene;
 use record::{Journal, Ledger};
 use std::collections::{BTreeMap, VecDeque};
@@ -60,6 +61,8 @@ pub(crate) struct Keeper {
     /// Tells that the control socket's name is gone, as when `/run` is emptied.
     pub(crate) watch: Option<OwnedFd>,
     pub(crate) clients: Clients,
+    /// SIGTERM, by which the host's end is announced.
+    pub(crate) term: Option<Term>,
     pub(crate) tasks: Tasks,
 
     pub(crate) config: Option<GuestConfig>,

@@ -1,5 +1,6 @@
 //! The end of a keeper: the run is over, and what is left of it is put in order.
 
+use crate::born::is_watched;
 use crate::client::Heard;
 use crate::clients::Clients;
 use crate::keep::LAST_WORDS;
@@ -27,8 +28,18 @@ impl Keeper {
         let scene = Scene { task: None, ..self.scene() };
         let folder = self.layout.run_guest(self.vmid);
         let history = self.layout.history(self.vmid).join(format!("{}.jsonl", self.run));
-        let Self { ledger, mut clients, mut tasks, mut journal, lingering, listener, layout, vmid, .. } =
-            self;
+        let Self {
+            ledger,
+            mut clients,
+            mut tasks,
+            mut journal,
+            mut lingering,
+            listener,
+            layout,
+            vmid,
+            term,
+            ..
+        } = self;
         drop(listener);
         let _ = std::fs::remove_file(layout.control_socket(vmid));
         // Before the record, as nobody comes back for it afterwards.
@@ -67,7 +78,17 @@ impl Keeper {
         clients.drain(LAST_WORDS);
         drop(clients);
         forget_old_runs(&layout, vmid);
-        linger(lingering, &mut journal, &scene);
+        // There is no guest to be ended with the host any more.
+        drop(term);
+        let watched = is_watched() && !lingering.is_empty();
+        let mut rest = || {
+            linger(std::mem::take(&mut lingering), &mut journal, &scene);
+            0
+        };
+        // The unit is free for the guest's next run as soon as its main process has ended.
+        if !watched || process::fork(&mut rest).is_err() {
+            rest();
+        }
         journal.close(LAST_WORDS);
     }
 }

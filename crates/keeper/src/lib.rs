@@ -6,6 +6,7 @@
 
 mod adopt;
 mod agent_up;
+mod born;
 mod call;
 mod callers;
 mod clients;
@@ -32,6 +33,7 @@ pub mod client;
 pub mod ends;
 pub mod simulation;
 
+pub use born::{be_watched, keep_watched};
 pub use keep::keep;
 pub use machine::show_command;
 pub use protocol::{GuestState, MachineAction, Request, RunningGuest, StartRequest};

@@ -7,6 +7,7 @@ use crate::protocol::{Asked, MachineAction, Reply, Request, StartRequest};
 use crate::tasks::Purpose;
 use lifecycle::StopRequest;
 use model::{GuestKind, Layout, RunId, StopCause, Upid, UserId};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// How long all phases of a stop have together when the host goes down (lifecycle.md 8.3).
@@ -212,6 +213,22 @@ impl Keeper {
         if !matches!(self.stage, "post-stop" | "over") {
             self.pending.push_back(stop);
         }
+    }
+
+    /// SIGTERM, which systemd sends when the host goes down: as `hookvisor stopall` does, with all that the guest has to end.
+    pub(crate) fn end_with_host(&mut self) {
+        // Whoever sees the host go down asks in an order, and comes first.
+        if self.stop_deadline.is_some() {
+            return;
+        }
+        let (Ok((_nobody, theirs)), user) = (UnixStream::pair(), UserId::root()) else { return };
+        let config = self.store.read(self.kind, self.vmid).ok();
+        let startup = config.as_ref().and_then(|config| config::format::startup(config.main.get("startup")?));
+        let down = startup.and_then(|startup| startup.down).unwrap_or(HOST_LIMIT.as_secs());
+        let request =
+            Request::Shutdown { user, skiplock: true, timeout: Some(down), force: true, host: true };
+        let client = self.clients.take_in(theirs);
+        self.serve(client, None, Asked { callers: Vec::new(), request });
     }
 
     /// The host goes down: all phases of the stop, also of one that is under way, are over by then.

@@ -1,6 +1,7 @@
 //! The keeper's loop: waits for whatever the kernel has to tell, and lets everybody act on it.
 
 use crate::keeper::Keeper;
+use process::Term;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ impl Keeper {
         for line in self.machine.take_words() {
             self.say(&line);
         }
+        if self.term.as_mut().is_some_and(Term::take) {
+            self.end_with_host();
+        }
         self.read_requests();
         self.clients.flush();
     }
@@ -52,6 +56,7 @@ impl Keeper {
         let readable = PollFlags::IN;
         sources.extend(self.listener.as_ref().map(|listener| (listener.as_fd(), readable)));
         sources.extend(self.watch.as_ref().map(|watch| (watch.as_fd(), readable)));
+        sources.extend(self.term.as_ref().map(|term| (term.as_fd(), readable)));
         for client in self.clients.iter() {
             let wants = if client.wants_to_write() { readable | PollFlags::OUT } else { readable };
             sources.push((client.fd(), wants));

@@ -176,6 +176,12 @@ impl Layout {
         self.run().join(vmid.to_string())
     }
 
+    /// The folder of sockets at which somebody waits for a keeper that systemd starts.
+    #[must_use]
+    pub fn cradles(&self) -> PathBuf {
+        self.run().join("cradle")
+    }
+
     /// The keeper's control socket.
     #[must_use]
     pub fn control_socket(&self, vmid: Vmid) -> PathBuf {

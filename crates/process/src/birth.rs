@@ -19,6 +19,8 @@ pub struct Birth<'a> {
     pub socket: OwnedFd,
     /// A lock that becomes its descriptor 4, where its maker hands one over.
     pub lock: Option<OwnedFd>,
+    /// Whether it has its maker's oom score, which one keeper hands to the next.
+    pub keeps_oom_score: bool,
 }
 
 /// Bears a process in a session of its own: descriptors 0 to 2 are `/dev/null`, 3 and 4 are the given ones, no other; umask 022,
@@ -54,7 +56,10 @@ pub fn birth(birth: &Birth<'_>) -> io::Result<()> {
                 libc::chdir(c"/".as_ptr());
                 own::reset_signals();
                 own::reset_limits();
-                let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY);
+                let score = match birth.keeps_oom_score {
+                    true => -1,
+                    false => libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY),
+                };
                 if score >= 0 {
                     libc::write(score, c"0".as_ptr().cast(), 1);
                     libc::close(score);

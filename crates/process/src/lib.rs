@@ -19,5 +19,7 @@ pub use id::{
     send, with_environment,
 };
 pub use info::exit_of;
-pub use own::{become_default, group_members, place_fd, reset_limits, reset_signals, set_session};
-pub use term::{heed_term, term_asked};
+pub use own::{
+    become_default, group_members, own_program, place_fd, reset_limits, reset_signals, set_session,
+};
+pub use term::{Term, heed_term, term_asked};

@@ -2,8 +2,11 @@
 #![expect(unsafe_code, reason = "signal dispositions, resource limits and descriptor numbers")]
 
 use crate::id;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Sets every signal to its default and blocks none, so that the program starts as from a fresh shell.
 pub fn reset_signals() {
@@ -48,6 +51,17 @@ pub fn become_default() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let _ = rustix::process::chdir("/");
     let _ = std::fs::write("/proc/self/oom_score_adj", "0");
+}
+
+/// The file of the program that this process runs; where another version has been installed in its place, that one.
+///
+/// # Errors
+/// Those of readlink(2).
+pub fn own_program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // As /proc has it of a file without a name, proc_pid_exe(5).
+    let replaced = path.as_os_str().as_bytes().strip_suffix(b" (deleted)");
+    Ok(replaced.map(|name| PathBuf::from(OsStr::from_bytes(name))).unwrap_or(path))
 }
 
 /// Makes `fd` this process's descriptor `number` for the program to come.

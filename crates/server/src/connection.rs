@@ -40,14 +40,19 @@ const TLS_HANDSHAKE: u8 = 22;
 #[derive(Clone)]
 pub(crate) struct Connections {
     pub(crate) handler: Arc<Handler>,
-    pub(crate) certificates: Arc<Certificates>,
     /// True once the server ends.
     pub(crate) closing: watch::Receiver<bool>,
 }
 
 impl Connections {
     /// Serves a connection to its end. Whatever is wrong with it is the client's own affair.
-    pub(crate) async fn tcp(self, stream: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
+    pub(crate) async fn tcp(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+        certificates: Arc<Certificates>,
+        _place: OwnedSemaphorePermit,
+    ) {
         let _ = stream.set_nodelay(true);
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, STUCK);
         let mut first = [0];
@@ -58,7 +63,7 @@ impl Connections {
         if first[0] != TLS_HANDSHAKE {
             return self.http(stream, service_fn(|request| async move { Ok(redirect(&request)) })).await;
         }
-        let config = self.certificates.current(crate::serve::complain);
+        let config = certificates.current(crate::serve::complain);
         if let Ok(Ok(stream)) = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
             let peer = Peer { address: Some(address.ip().to_string()), owner: false };
             self.serve(stream, peer).await;

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use store::ConfigStore;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -41,8 +41,8 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Where and with what to serve.
 #[derive(Debug)]
 pub struct Options {
-    /// The address for HTTPS.
-    pub listen: SocketAddr,
+    /// The address for HTTPS; none for the unix socket alone.
+    pub listen: Option<SocketAddr>,
     /// The unix socket; none for `/run/hookvisor/api.sock`.
     pub socket: Option<PathBuf>,
     /// The certificate; none for the root's own.
@@ -97,14 +97,10 @@ pub fn serve(store: ConfigStore, options: &Options, ready: impl FnOnce(&str)) ->
 }
 
 async fn run(store: ConfigStore, options: &Options, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
-    let failed = |source| ServeError::Listen { address: options.listen, source };
-    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let files = match &options.certificate {
-        Some(files) => files.clone(),
-        None => Files::of_root(&store, &names::served(store.node(), address.ip()))?,
+    let network = match options.listen {
+        Some(address) => Some(Network::open(address, &store, options.certificate.as_ref()).await?),
+        None => None,
     };
-    let certificates = Arc::new(Certificates::open(files)?);
     let socket =
         Socket::bind(&options.socket.clone().unwrap_or_else(|| store.layout().run().join("api.sock")))?;
     let owner = owner(&store);
@@ -115,31 +111,71 @@ async fn run(store: ConfigStore, options: &Options, ready: impl FnOnce(&str)) ->
     let work = Work::new(Arc::new(store));
     let (uploads, bodies) = (Uploads::new(), Bodies::new());
     let handler = Arc::new(Handler { access, work, events, uploads, bodies, log });
-    let connections = Connections { handler: handler.clone(), certificates, closing };
+    let connections = Connections { handler: handler.clone(), closing };
     let mut told = Told::new()?;
-    ready(&format!("serving https://{address} and '{}'", socket.path.display()));
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let address = network.as_ref().map(|network| format!("https://{} and ", network.address));
+    let serving = format!("serving {}'{}'", address.unwrap_or_default(), socket.path.display());
+    ready(&serving);
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&serving)]);
 
     let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
     loop {
         tokio::select! {
-            (accepted, place) = accept(&places, || listener.accept()) => match accepted {
-                Ok((stream, peer)) => drop(tokio::spawn(connections.clone().tcp(stream, peer, place))),
+            (accepted, place) = accept(&places, || Network::accept(network.as_ref())) => match accepted {
+                Ok((stream, peer, certificates)) => {
+                    drop(tokio::spawn(connections.clone().tcp(stream, peer, certificates, place)));
+                }
                 Err(_) => sleep(REST).await,
             },
             (accepted, place) = accept(&places, || socket.listener.accept()) => match accepted {
                 Ok((stream, _)) => drop(tokio::spawn(connections.clone().unix(stream, owner, place))),
                 Err(_) => sleep(REST).await,
             },
-            ends = told.ends() => if ends { break } else { drop(connections.certificates.current(complain)) },
+            ends = told.ends() => match &network {
+                _ if ends => break,
+                Some(network) => drop(network.certificates.current(complain)),
+                None => {}
+            },
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    drop((listener, socket));
+    drop((network, socket));
     let _ = close.send(true);
     let _ = timeout(FAREWELL, places.acquire_many(CONNECTIONS)).await;
     handler.log.close();
     Ok(())
+}
+
+/// Where HTTPS is served, and with what.
+struct Network {
+    address: SocketAddr,
+    listener: TcpListener,
+    certificates: Arc<Certificates>,
+}
+
+impl Network {
+    async fn open(
+        address: SocketAddr,
+        store: &ConfigStore,
+        certificate: Option<&Files>,
+    ) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let files = match certificate {
+            Some(files) => files.clone(),
+            None => Files::of_root(store, &names::served(store.node(), address.ip()))?,
+        };
+        let certificates = Arc::new(Certificates::open(files)?);
+        Ok(Self { address, listener, certificates })
+    }
+
+    /// The next connection; never one where nothing is served.
+    async fn accept(this: Option<&Self>) -> io::Result<(TcpStream, SocketAddr, Arc<Certificates>)> {
+        let Some(this) = this else { return std::future::pending().await };
+        let (stream, peer) = this.listener.accept().await?;
+        Ok((stream, peer, this.certificates.clone()))
+    }
 }
 
 /// The next connection, once there is a place for it.

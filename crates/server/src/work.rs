@@ -212,14 +212,21 @@ fn pidfd(pid: i32) -> Option<OwnedFd> {
 fn born(layout: &Layout) -> io::Result<std::os::unix::net::UnixStream> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    let program = std::env::current_exe()?;
+    let program = process::own_program()?;
     let argv = ["hookvisor", "worker"].map(OsString::from).to_vec();
     let kept = ["HOOKVISOR_JOURNAL", "LANG", "TZ"].into_iter();
     let mut env: Vec<(OsString, OsString)> =
         kept.filter_map(|key| Some((key.into(), std::env::var_os(key)?))).collect();
     env.push(("PATH".into(), PATH.into()));
     env.push(("HOOKVISOR_ROOT".into(), layout.root().into()));
-    birth(&Birth { program: program.as_os_str(), argv, env, socket: theirs.into(), lock: None })?;
+    birth(&Birth {
+        program: program.as_os_str(),
+        argv,
+        env,
+        socket: theirs.into(),
+        lock: None,
+        keeps_oom_score: false,
+    })?;
     Ok(ours)
 }
 

@@ -1,5 +1,6 @@
 use super::first_answer::FirstAnswer;
 use super::{End, Gone, Ground, Hypervisor, Machine, show_command};
+use crate::keeper::told;
 use crate::protocol::MachineAction;
 use crate::stream::Piped;
 use config::{GuestConfig, Section};
@@ -20,6 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 use storage::Storages;
 use store::ConfigStore;
+use supervision::{Share, Supervision};
 
 /// How long the guest agent may take to say that it is there (lifecycle.md 2.1), and to take a request.
 const AGENT: Duration = Duration::from_secs(3);
@@ -144,6 +146,15 @@ impl VirtualMachine {
         sent.ok()
     }
 
+    /// Puts QEMU into its scope, while it comes up. It does without where systemd makes none.
+    fn contain(&mut self, vmid: Vmid, name: &str, limits: &Limits) {
+        let Some(hypervisor) = &self.hypervisor else { return };
+        let share = Share { limit: limits.cpu_limit, weight: limits.cpu_units };
+        if let Err(error) = supervision::contain(vmid, hypervisor.process.pid, name, share) {
+            self.words.push(format!("WARN: VM {vmid} is in no scope of systemd: {}", told(&error)));
+        }
+    }
+
     /// What was taken: by this keeper, or by those before it.
     fn all_taken(&self, ground: &Ground<'_>) -> Vec<Resource> {
         if !self.taken.is_empty() {
@@ -163,7 +174,8 @@ impl Machine for VirtualMachine {
     fn launch(&mut self, ground: &Ground<'_>, config: &GuestConfig) -> Result<(), String> {
         let line = show_command(ground.store, ground.vmid, config)?;
         self.words.extend(line.warnings.iter().cloned());
-        if line.limits != Limits::default() {
+        let supervised = Supervision::of(ground.layout) == Supervision::Systemd;
+        if line.limits != Limits::default() && !supervised {
             self.words.push("WARN: cpulimit and cpuunits do not limit virtual machines here".to_owned());
         }
         self.agent = AgentOption::read(&config.main).ok().flatten();
@@ -222,6 +234,9 @@ impl Machine for VirtualMachine {
             }
             // QEMU has ended already; how, its end tells.
             Err(_) => self.monitor = None,
+        }
+        if supervised {
+            self.contain(ground.vmid, config.main.get("name").unwrap_or_default(), &line.limits);
         }
         Ok(())
     }
