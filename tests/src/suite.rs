@@ -29,6 +29,8 @@ pub enum Need {
     GuestKernel,
     /// The disk of a machine on which hookvisor runs.
     HostMachine,
+    /// A Debian that boots in a container.
+    DebianRoot,
     /// Python with the clients that tests drive.
     PythonClients,
     /// The memory controller in the unified cgroup hierarchy.
@@ -71,6 +73,7 @@ impl Need {
             Self::Bridge => *BRIDGES,
             Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
+            Self::DebianRoot => debian_root().is_some(),
             Self::PythonClients => python().is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
@@ -89,6 +92,7 @@ impl Need {
             Self::HostMachine => {
                 "needs a machine of its own (`cargo xtask test --host-vm` makes it)".to_owned()
             }
+            Self::DebianRoot => "needs a Debian to boot (`cargo xtask test` makes it)".to_owned(),
             Self::PythonClients => {
                 "needs the clients that are of Python (`cargo xtask test` gets them)".to_owned()
             }
@@ -103,6 +107,13 @@ pub fn find_program(name: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/sbin", "/usr/bin", "/sbin", "/bin"]);
     folders.into_iter().any(|folder| std::path::Path::new(folder).join(name).is_file())
+}
+
+/// The tarball of a Debian that boots in a container, where `cargo xtask test` makes it.
+#[must_use]
+pub fn debian_root() -> Option<PathBuf> {
+    let me = std::env::current_exe().ok()?;
+    me.ancestors().skip(1).map(|folder| folder.join("debian/root.tar")).find(|path| path.is_file())
 }
 
 /// The Python that has the clients: of the environment in the folder `python` of the target folder, where

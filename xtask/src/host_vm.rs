@@ -53,7 +53,7 @@ fn lock() -> Result<File, String> {
 
 fn disks(goal: &Path) -> Result<(), String> {
     let sources = sources()?;
-    let key = key()?;
+    let key = made_of(RECIPE, include_str!("host_vm.rs"))?;
     if fs::read_to_string(goal.join("key")).is_ok_and(|made| made == key) {
         return Ok(());
     }
@@ -75,29 +75,24 @@ fn failed(path: &Path, error: &std::io::Error) -> String {
     format!("cannot make {}: {error}", path.display())
 }
 
-/// Names what the disk is made of: the recipe, and the packages' versions that apt knows.
-fn key() -> Result<String, String> {
+/// Names what something is made of: the recipe, the code that makes it, and the packages' versions that apt knows.
+pub(crate) fn made_of(recipe: &str, code: &str) -> Result<String, String> {
     let mut hasher = DefaultHasher::new();
-    include_str!("host_vm.rs").hash(&mut hasher);
-    for file in files()?.iter().filter(|file| file.starts_with(RECIPE)) {
+    code.hash(&mut hasher);
+    for file in files()?.iter().filter(|file| file.starts_with(recipe)) {
         file.hash(&mut hasher);
         fs::read(root().join(file))
             .map_err(|error| format!("cannot read {file}: {error}"))?
             .hash(&mut hasher);
     }
     let mut policy = command("apt-cache", &["policy"]);
-    let policy = capture(policy.args(packages_of_recipe()?.lines()))?;
+    let policy = capture(policy.args(packages::of_recipe(recipe)?))?;
     policy.lines().filter(|line| line.contains("Candidate:")).for_each(|line| line.hash(&mut hasher));
     Ok(format!("{:016x}\n", hasher.finish()))
 }
 
-fn packages_of_recipe() -> Result<String, String> {
-    let path = root().join(RECIPE).join("packages");
-    fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
 /// Where apt has Debian's packages from, each as a line of `sources.list`.
-fn sources() -> Result<String, String> {
+pub(crate) fn sources() -> Result<String, String> {
     let format = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)";
     let list = || {
         let wanted = ["indextargets", "--format", format, "Created-By: Packages", "Origin: Debian"];
@@ -112,16 +107,21 @@ fn sources() -> Result<String, String> {
     if found.is_empty() { Err("apt knows no source of Debian's packages".to_owned()) } else { Ok(found) }
 }
 
-/// Installs a Debian of this machine's own release and sources into a folder and makes a disk of it.
-fn image(work: &Path, sources: &str) -> Result<(), String> {
+/// The name of this machine's release.
+pub(crate) fn suite_name() -> Result<String, String> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let suite = suite.ok_or("/etc/os-release names no release")?;
+    suite.map(str::to_owned).ok_or_else(|| "/etc/os-release names no release".to_owned())
+}
+
+/// Installs a Debian of this machine's own release and sources into a folder and makes a disk of it.
+fn image(work: &Path, sources: &str) -> Result<(), String> {
+    let suite = &*suite_name()?;
     let tree = work.join("tree");
     let laid = root().join(RECIPE).join("root").display().to_string();
     let mut install = command("mmdebstrap", &["--variant=minbase", "--format=directory", "--quiet"]);
     install
-        .arg(format!("--include={}", packages_of_recipe()?.lines().collect::<Vec<_>>().join(",")))
+        .arg(format!("--include={}", packages::of_recipe(RECIPE)?.join(",")))
         .args(["--aptopt=Acquire::Languages \"none\"", "--aptopt=APT::Install-Recommends \"false\""])
         .args(["doc", "man", "locale"].map(|folder| format!("--dpkgopt=path-exclude=/usr/share/{folder}/*")))
         // The files come before the packages, whose scripts make the initramfs of them, and once more behind them.

@@ -1,6 +1,7 @@
 //! The chores of this repository: `cargo xtask check|test|demo|bench|fuzz|openapi`.
 
 mod check;
+mod debian_root;
 mod fuzz;
 mod guests;
 mod host_vm;

@@ -1,6 +1,6 @@
 //! What the tests, the demo and the bench need from the distribution.
 
-use crate::run::{command, show};
+use crate::run::{command, root, show};
 use std::fs;
 use std::path::Path;
 
@@ -43,6 +43,19 @@ const HOST_VM: &[Need] = &[
 /// Installs what is missing to make a machine whose power can be pulled.
 pub(crate) fn install_for_host_vm() -> Result<(), String> {
     ensure(HOST_VM)
+}
+
+/// Installs what is missing to make a Debian that boots in a container.
+pub(crate) fn install_for_debian_root() -> Result<(), String> {
+    ensure(&HOST_VM[..1])
+}
+
+/// The packages that a recipe lists.
+pub(crate) fn of_recipe(recipe: &str) -> Result<Vec<String>, String> {
+    let path = root().join(recipe).join("packages");
+    let list = fs::read_to_string(&path);
+    let list = list.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(list.lines().map(str::to_owned).collect())
 }
 
 /// Installs what is missing for tests and demo, or says what is.

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
 
 use crate::run::{cargo, root, show, show_within, target};
-use crate::{check, host_vm, linux, packages, python, run};
+use crate::{check, debian_root, host_vm, linux, packages, python, run};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The suites of the end to end tests.
-const SUITES: [&str; 6] = ["lifecycle", "compat", "faults", "clients", "workshop", "library"];
+const SUITES: [&str; 7] = ["lifecycle", "compat", "faults", "clients", "workshop", "library", "systemd"];
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(600);
 /// The machine whose power is pulled has an emulated processor, and comes up some sixty times.
@@ -112,7 +112,7 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     if filter.is_none() {
         tally.step("check", check::run_all());
     }
-    for result in [packages::install(), linux::fetch(), python::install()] {
+    for result in [packages::install(), linux::fetch(), python::install(), debian_root::make()] {
         // The tests that need what is missing say so themselves.
         if let Err(message) = result {
             eprintln!("{message}");

@@ -1,0 +1,99 @@
+//! Keepers as units of systemd's.
+
+use crate::machine::{CT, Machine, VM};
+use e2e::suite::{BUSYBOX, LXC, Need, QEMU, Test};
+use e2e::{Host, tests, wait};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![once [QEMU, LXC, BUSYBOX, Need::DebianRoot]:
+        a_keeper_that_is_killed_eight_times_keeps_its_guest,
+        units_and_control_groups_are_those_of_proxmox_ve,
+        another_version_is_installed_while_guests_run]
+}
+
+/// SIGKILL is what the kernel's OOM killer sends, too.
+fn a_keeper_that_is_killed_eight_times_keeps_its_guest(host: &Host) {
+    let machine = Machine::boot(host);
+    machine.run(&format!("qm start {VM}; pct start {CT}"));
+    let hypervisors =
+        || machine.run(&format!("cat /run/qemu-server/{VM}.pid; pgrep -x lxc-start || pidof lxc-start"));
+    let before = hypervisors();
+    machine.notes();
+    for guest in [VM, CT] {
+        for _ in 0..8 {
+            let killed = machine.keeper(guest);
+            machine.run(&format!("kill -KILL {killed}"));
+            // Nobody asks about the guest: systemd alone sees to it.
+            wait::until("another keeper", || {
+                let next = machine.keeper(guest);
+                (next != 0 && next != killed).then_some(())
+            });
+        }
+    }
+    assert_eq!(hypervisors(), before, "the guests have not noticed");
+    assert_eq!(machine.notes(), [""; 0], "and their hookscripts neither");
+    machine.run(&format!("kill -KILL $(cat /run/qemu-server/{VM}.pid); kill -KILL $(pidof lxc-start)"));
+    for guest in [VM, CT] {
+        wait::until("the post-stop of what was killed", || {
+            let text = std::fs::read_to_string(machine.at("/var/log/notes")).unwrap_or_default();
+            text.contains(&format!("{guest} post-stop")).then_some(())
+        });
+    }
+    for guest in [VM, CT] {
+        wait::until("the end of the unit", || {
+            (machine.run(&format!("systemctl is-active hookvisor-keeper@{guest} || true")) == "inactive")
+                .then_some(())
+        });
+    }
+}
+
+fn units_and_control_groups_are_those_of_proxmox_ve(host: &Host) {
+    let machine = Machine::boot(host);
+    machine.run(&format!("qm set {VM} --cpuunits 300 --cpulimit 0.5; qm start {VM}; pct start {CT}"));
+    let scope =
+        machine.run(&format!("systemctl show {VM}.scope -p Slice,ActiveState,CPUWeight,CPUQuotaPerSecUSec"));
+    for line in ["Slice=qemu.slice", "ActiveState=active", "CPUWeight=300", "CPUQuotaPerSecUSec=500ms"] {
+        assert!(scope.lines().any(|have| have == line), "{line} is not in\n{scope}");
+    }
+    let group = machine.run(&format!("cat /proc/$(cat /run/qemu-server/{VM}.pid)/cgroup"));
+    assert!(group.contains(&format!("/qemu.slice/{VM}.scope")), "{group}");
+    let group = machine.run("cat /proc/$(pidof lxc-start)/cgroup");
+    assert!(group.contains(&format!("/lxc.monitor/{CT}")), "{group}");
+    // A reboot is another keeper in the same unit.
+    let before = machine.keeper(CT);
+    machine.notes();
+    machine.run(&format!("pct reboot {CT}"));
+    assert_ne!(machine.keeper(CT), before);
+    assert_eq!(machine.notes().len(), 4);
+    // What is told is the unit's.
+    let said = machine.run(&format!("journalctl -q -u hookvisor-keeper@{CT} -o cat"));
+    assert_eq!(said.matches(&format!("hook of {CT} in post-start")).count(), 2, "{said}");
+    // Nobody stops a keeper by mistake, and nobody starts one without a guest.
+    machine.try_run(&format!("systemctl stop hookvisor-keeper@{CT}")).fails();
+    assert_eq!(machine.run(&format!("pct status {CT}")), "status: running");
+    machine.run("systemctl start hookvisor-keeper@999");
+    wait::until("the reason", || {
+        machine.run("journalctl -q -u hookvisor-keeper@999 -o cat").contains("nothing to keep").then_some(())
+    });
+    machine.run(&format!("qm stop {VM}; pct stop {CT}"));
+    assert_eq!(machine.run("systemctl --failed -q --no-legend"), "");
+}
+
+fn another_version_is_installed_while_guests_run(host: &Host) {
+    let machine = Machine::boot(host);
+    machine.run(&format!("qm start {VM}; pct start {CT}"));
+    let keepers = [machine.keeper(VM), machine.keeper(CT)];
+    machine.notes();
+    machine.replace_program();
+    machine.run("systemctl daemon-reload; systemctl restart hookvisor");
+    assert_eq!([machine.keeper(VM), machine.keeper(CT)], keepers);
+    assert_eq!(machine.notes(), [""; 0]);
+    // The keeper of before bears one of the program that is installed now.
+    machine.run(&format!("pct reboot {CT}; kill -KILL {}", keepers[0]));
+    wait::until("another keeper", || (![0, keepers[0]].contains(&machine.keeper(VM))).then_some(()));
+    assert_eq!(machine.run(&format!("qm status {VM}")), "status: running");
+    let running =
+        machine.run(&format!("readlink /proc/{}/exe /proc/{}/exe", machine.keeper(VM), machine.keeper(CT)));
+    assert_eq!(running, "/usr/bin/hookvisor\n/usr/bin/hookvisor");
+    machine.run(&format!("qm stop {VM}; pct stop {CT}"));
+}

@@ -1,0 +1,232 @@
+//! A host under systemd: a container of ours with a Debian in it, and in that hookvisor with its units and two guests.
+
+use e2e::host::{NODE, binary};
+use e2e::output::Output;
+use e2e::qmp::Monitor;
+use e2e::suite::debian_root;
+use e2e::{Behaviour, Guest, Host, Kind, template, tiny_vm, wait};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// The virtual machine in there.
+pub(crate) const VM: u32 = 100;
+/// The container in there.
+pub(crate) const CT: u32 = 200;
+
+/// Notes each call with its cause or reason, then does what the test wants in that phase.
+const HOOK: &str = "#!/bin/sh
+echo \"$1 $2 ${HOOKVISOR_STOP_CAUSE:-$HOOKVISOR_START_REASON}\" >>/var/log/notes
+echo \"hook of $1 in $2\"
+! [ -e /root/$1.$2 ] || . /root/$1.$2
+";
+
+/// systemd of Debian 12 mounts two controllers together that this kernel may have apart, and LXC then finds neither.
+const CONTROLLERS: &str = "[Unit]
+DefaultDependencies=no
+Before=sysinit.target
+ConditionPathIsMountPoint=/sys/fs/cgroup/unified
+[Service]
+Type=oneshot
+ExecStart=-/bin/mount -o remount,rw /sys/fs/cgroup
+ExecStart=-/bin/sh -c 'cd /sys/fs/cgroup; for c in cpu cpuacct; do [ -d $$c/. ] && mountpoint -q $$c && continue; rm -f $$c; mkdir $$c; mount -t cgroup -o $$c cgroup $$c; done'
+[Install]
+WantedBy=sysinit.target
+";
+
+/// The machine, which is up.
+pub(crate) struct Machine<'h> {
+    host: &'h Host,
+    guest: Guest<'h>,
+    root: PathBuf,
+}
+
+impl<'h> Machine<'h> {
+    /// Boots a Debian with hookvisor and its guests, of which none runs.
+    #[track_caller]
+    pub(crate) fn boot(host: &'h Host) -> Self {
+        let vmid = host.next_vmid();
+        let id = vmid.to_string();
+        let cache = host.at("var/lib/vz/template/cache");
+        fs::create_dir_all(&cache).expect("the folder of templates can be made");
+        symlink(debian_root().expect("a Debian"), cache.join("debian.tar")).expect("a link can be made");
+        let create =
+            ["create", &id, "local:vztmpl/debian.tar", "--ostype", "unmanaged", "--hostname", "host"];
+        let options =
+            ["--rootfs", "local:0", "--memory", "2048", "--unprivileged", "0", "--features", "nesting=1"];
+        host.pct([&create[..], &options].concat()).ok();
+        let guest = host.adopt(Kind::Container, vmid);
+        let root = host.at(&format!("var/lib/vz/images/{id}/subvol-{id}-disk-0.subvol"));
+        install(&root);
+        let machine = Self { host, guest, root };
+        machine.guest.start().ok();
+        machine.wait_up();
+        machine.run(&format!(
+            "hookvisor init --node pve1
+             qm create {VM} --name tiny --memory 16 --kvm 0 --vga none --ide0 local:{VM}/vm-{VM}-disk-0.raw \
+                --boot order=ide0 --hookscript local:snippets/hook --startup order=1,up=0 --onboot 1
+             pct create {CT} local:vztmpl/busybox.tar.gz --ostype unmanaged --rootfs local:0 --memory 64 --swap 0 \
+                --unprivileged 0 --hookscript local:snippets/hook --startup order=2 --onboot 1
+             systemctl start hookvisor"
+        ));
+        machine
+    }
+
+    /// A path in the machine, as it is on this host.
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Runs lines of shell in the machine, up to the first that fails.
+    #[track_caller]
+    pub(crate) fn try_run(&self, lines: &str) -> Output {
+        let path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+        self.guest.exec(&["/usr/bin/env", "-i", path, "HOME=/root", "/bin/sh", "-ec", lines])
+    }
+
+    /// The same, which must go well; returns what it prints.
+    #[track_caller]
+    pub(crate) fn run(&self, lines: &str) -> String {
+        self.try_run(lines).ok().out().trim_end().to_owned()
+    }
+
+    /// The calls that the hook noted since the last time.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let path = self.at("/var/log/notes");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let _ = fs::remove_file(path);
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// What the hook does in that phase from now on, beside its note.
+    pub(crate) fn on(&self, guest: u32, phase: &str, lines: &str) {
+        fs::write(self.at(&format!("/root/{guest}.{phase}")), lines).expect("a file can be written");
+    }
+
+    /// The main process of a guest's keeper, in the machine's numbers.
+    #[track_caller]
+    pub(crate) fn keeper(&self, guest: u32) -> u32 {
+        let pid = self.run(&format!("systemctl show -p MainPID --value hookvisor-keeper@{guest}"));
+        pid.parse().unwrap_or_else(|_| panic!("'{pid}' is no pid"))
+    }
+
+    /// Waits until the host is up, with all that belongs to its boot.
+    #[track_caller]
+    pub(crate) fn wait_up(&self) {
+        let mut last = String::new();
+        let up = wait::until_quietly(|| {
+            let output = self.try_run("systemctl is-system-running || true");
+            last = output.describe();
+            (output.out().trim() == "running").then_some(())
+        });
+        if up.is_none() {
+            let failed = self
+                .try_run("systemctl --failed; systemctl list-jobs; journalctl -b --no-pager | tail -n 60");
+            panic!("the machine does not come up: {last}\n{}", failed.describe());
+        }
+    }
+
+    /// Reboots the machine and waits until it is up again.
+    #[track_caller]
+    pub(crate) fn reboot(&self) {
+        self.run("touch /run/before; systemctl reboot --no-block");
+        wait::until("the machine's next boot", || {
+            self.try_run("! [ -e /run/before ] && systemctl is-active basic.target")
+                .out()
+                .contains("active")
+                .then_some(())
+        });
+        self.wait_up();
+    }
+
+    /// Switches the machine off and waits until it is.
+    #[track_caller]
+    pub(crate) fn power_off(&self) {
+        self.run("systemctl poweroff --no-block");
+        self.guest.wait_status("stopped");
+    }
+
+    /// Waits until the hook has noted something.
+    #[track_caller]
+    pub(crate) fn wait_noted(&self, line: &str) {
+        wait::until(&format!("'{line}' among the notes"), || {
+            let text = fs::read_to_string(self.at("/var/log/notes")).unwrap_or_default();
+            text.lines().any(|noted| noted == line).then_some(())
+        });
+    }
+
+    /// Waits until both guests would hear that they shall shut down.
+    #[track_caller]
+    pub(crate) fn wait_guests_booted(&self) {
+        let id = self.guest.id();
+        let path = format!("/nodes/{NODE}/lxc/{id}/status/current");
+        let status = self.host.run("pvesh", ["get", &path, "--output-format", "json"]).ok();
+        let status: serde_json::Value = serde_json::from_str(&status.out()).expect("a status is JSON");
+        let pid = status["pid"]
+            .as_u64()
+            .or_else(|| status["pid"].as_str()?.parse().ok())
+            .expect("a machine that runs has a pid");
+        let socket = PathBuf::from(format!("/proc/{pid}/root/run/qemu-server/{VM}.qmp"));
+        let mut monitor = Monitor::connect(&socket);
+        wait::until("the power button to be enabled", || {
+            monitor.port(0x602).filter(|enabled| *enabled == 0x100)
+        });
+        wait::until("the init's traps", || {
+            self.try_run(&format!("pct exec {CT} -- cat /run/up")).status.success().then_some(())
+        });
+    }
+
+    /// Puts the program under test in the place of the one that is installed, as an upgrade does.
+    pub(crate) fn replace_program(&self) {
+        place_program(&self.root);
+    }
+}
+
+/// Installs hookvisor, as a package does, and what the guests are made of.
+fn install(root: &Path) {
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        fs::write(path, text).expect("a file can be written");
+    };
+    place_program(root);
+    for name in ["qm", "pct", "pvesh", "pvesm"] {
+        symlink("hookvisor", root.join("usr/bin").join(name)).expect("a link can be made");
+    }
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/systemd");
+    let installed = root.join("usr/lib/systemd/system");
+    for unit in fs::read_dir(units).expect("there are units").flatten() {
+        fs::copy(unit.path(), installed.join(unit.file_name())).expect("a unit can be copied");
+    }
+    write("etc/systemd/system/controllers.service", CONTROLLERS);
+    // It outlasts a reboot.
+    write("etc/systemd/journald.conf.d/persistent.conf", "[Journal]\nStorage=persistent\n");
+    let enable = |target: &str, unit: &str| {
+        let folder = root.join("etc/systemd/system").join(target);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        symlink(format!("/usr/lib/systemd/system/{unit}"), folder.join(unit)).expect("a link can be made");
+    };
+    enable("multi-user.target.wants", "hookvisor.service");
+    enable("multi-user.target.wants", "hookvisor-guests.service");
+    enable("multi-user.target.wants", "hookvisor-recover.service");
+    let wants = root.join("etc/systemd/system/sysinit.target.wants");
+    fs::create_dir_all(&wants).expect("a folder can be made");
+    symlink("/etc/systemd/system/controllers.service", wants.join("controllers.service"))
+        .expect("a link can be made");
+    write("var/lib/vz/snippets/hook", HOOK);
+    fs::set_permissions(root.join("var/lib/vz/snippets/hook"), fs::Permissions::from_mode(0o755))
+        .expect("a mode can be set");
+    write("var/lib/vz/template/cache/.keep", "");
+    template::write(&root.join("var/lib/vz/template/cache/busybox.tar.gz"));
+    let images = root.join(format!("var/lib/vz/images/{VM}"));
+    fs::create_dir_all(&images).expect("a folder can be made");
+    tiny_vm::write_image(&images.join(format!("vm-{VM}-disk-0.raw")), &Behaviour::Obeys)
+        .expect("an image can be written");
+}
+
+/// Renamed into its place, so that what runs keeps its file.
+fn place_program(root: &Path) {
+    let (new, path) = (root.join("usr/bin/.hookvisor.new"), root.join("usr/bin/hookvisor"));
+    fs::copy(binary(), &new).expect("the program can be copied");
+    fs::rename(new, path).expect("the program can be put in its place");
+}

@@ -1,0 +1,11 @@
+//! hookvisor where systemd runs the host: its units, a host that comes up and goes down, keepers that are watched. The host is
+//! a Debian in a container with systemd as process 1, and its guests are real ones in there.
+
+mod boot;
+mod keepers;
+mod machine;
+mod server;
+
+fn main() -> std::process::ExitCode {
+    e2e::suite::main("systemd", [boot::tests(), keepers::tests(), server::tests()].concat())
+}
