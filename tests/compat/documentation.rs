@@ -1,11 +1,12 @@
 //! Every command that the README and the book show is run, and prints what they show.
 //!
 //! Only `console` blocks have commands. `/srv/try` stands for the scratch root. `…` stands for anything, a line of
-//! only `…` for any number of lines. `$ cargo xtask …` is run by `cargo xtask test` itself.
+//! only `…` for any number of lines. `$ cargo xtask …` is run by `cargo xtask test` itself. What is shown of the installed
+//! package is played by the suite `package`.
 
 use e2e::output::run;
+use e2e::pages::{IN_A_DEBIAN, Step, matches, steps};
 use e2e::suite::{BUSYBOX, BWRAP, LXC, Need, QEMU, Test};
-use e2e::transcript::line_matches;
 use e2e::{Behaviour, Host, Kind, tests};
 use std::fs;
 use std::path::Path;
@@ -26,7 +27,7 @@ fn the_pages_are_true() {
     let mut wrong = String::new();
     for page in pages {
         let text = fs::read_to_string(&page).expect("a page can be read");
-        let steps = steps(&text);
+        let steps = steps(&text, |heading| !IN_A_DEBIAN.contains(&heading));
         if steps.is_empty() {
             continue;
         }
@@ -40,31 +41,6 @@ fn the_pages_are_true() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-struct Step {
-    line: usize,
-    command: String,
-    output: Vec<String>,
-}
-
-fn steps(page: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut playing = false;
-    for (number, line) in page.lines().enumerate() {
-        if let Some(language) = line.strip_prefix("```") {
-            playing = language == "console";
-        } else if !playing {
-        } else if let Some(command) = line.strip_prefix("$ ") {
-            steps.push(Step { line: number + 1, command: command.to_owned(), output: vec![] });
-        } else if let Some(step) = steps.last_mut() {
-            match line.strip_prefix("> ").or_else(|| line.strip_prefix(">").filter(|more| more.is_empty())) {
-                Some(more) if step.output.is_empty() => step.command.push_str(&format!("\n{more}")),
-                _ => step.output.push(line.to_owned()),
-            }
-        }
-    }
-    steps
-}
-
 fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
     let root = host.root().to_string_lossy().into_owned();
     let mut wrong = String::new();
@@ -76,7 +52,7 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
     for step in steps {
         if let Some(chore) = step.command.strip_prefix("cargo xtask ") {
             // `test` itself runs check, demo and bench; that it knows them is all that is left to see.
-            let known = ["check", "test", "demo", "bench", "fuzz", "openapi"];
+            let known = ["check", "test", "demo", "bench", "fuzz", "dist", "openapi"];
             if !known.contains(&chore.split(' ').next().unwrap_or_default()) {
                 wrong.push_str(&format!("{}:{}: no such chore: {chore}\n", page.display(), step.line));
             }
@@ -113,14 +89,4 @@ fn play(host: &Host, page: &Path, steps: &[Step]) -> String {
         }
     }
     wrong
-}
-
-fn matches(wanted: &[&str], seen: &[&str]) -> bool {
-    match wanted.split_first() {
-        None => seen.is_empty(),
-        Some((&"…", rest)) => (0..=seen.len()).any(|at| matches(rest, &seen[at..])),
-        Some((first, rest)) => {
-            seen.split_first().is_some_and(|(line, seen)| line_matches(first, line) && matches(rest, seen))
-        }
-    }
 }

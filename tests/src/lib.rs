@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod journal;
 pub mod linux_vm;
 pub mod output;
+pub mod pages;
 pub mod proc;
 pub mod promise;
 pub mod qmp;

@@ -31,6 +31,8 @@ pub enum Need {
     HostMachine,
     /// A Debian that boots in a container.
     DebianRoot,
+    /// The Debian package, and a Debian to install it on.
+    DebianPackage,
     /// Python with the clients that tests drive.
     PythonClients,
     /// The memory controller in the unified cgroup hierarchy.
@@ -74,6 +76,7 @@ impl Need {
             Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
             Self::DebianRoot => debian_root().is_some(),
+            Self::DebianPackage => std::env::var_os("E2E_PACKAGE").is_some(),
             Self::PythonClients => python().is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
@@ -93,6 +96,9 @@ impl Need {
                 "needs a machine of its own (`cargo xtask test --host-vm` makes it)".to_owned()
             }
             Self::DebianRoot => "needs a Debian to boot (`cargo xtask test` makes it)".to_owned(),
+            Self::DebianPackage => {
+                "needs the Debian package (`cargo xtask test package` makes it)".to_owned()
+            }
             Self::PythonClients => {
                 "needs the clients that are of Python (`cargo xtask test` gets them)".to_owned()
             }

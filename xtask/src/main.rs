@@ -1,7 +1,8 @@
-//! The chores of this repository: `cargo xtask check|test|demo|bench|fuzz|openapi`.
+//! The chores of this repository: `cargo xtask check|test|demo|bench|fuzz|dist|openapi`.
 
 mod check;
 mod debian_root;
+mod dist;
 mod fuzz;
 mod guests;
 mod host_vm;
@@ -30,6 +31,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                     server alone); a table and JSON
   fuzz [TARGET] [--seconds N]
                     every parser of outside data, or one, each for N seconds (120), with libFuzzer
+  dist [--binary PATH] [--release VERSION]
+                    a Debian package and a tarball with a static program, in target/dist; or quickly a package of the
+                    program at PATH
   openapi           writes docs/openapi.json and the reference pages of the book, which `test` compares";
 
 fn main() -> ExitCode {
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         ["demo", "--by-hand"] => guests::demo(&["--by-hand"]),
         ["openapi"] => test::write_reference(),
         ["bench", ref rest @ ..] => guests::bench(rest),
+        ["dist", ref rest @ ..] => dist::run(rest),
         ["fuzz", ref rest @ ..] => fuzz::run(rest),
         _ => Err(USAGE.to_owned()),
     };

@@ -40,6 +40,24 @@ const HOST_VM: &[Need] = &[
     Need { program: "setpriv", packages: &["util-linux"] },
 ];
 
+const DIST: &[Need] = &[
+    Need { program: "dpkg-deb", packages: &["dpkg"] },
+    Need { program: "dpkg-shlibdeps", packages: &["dpkg-dev"] },
+    Need { program: "strip", packages: &["binutils"] },
+    Need { program: "xz", packages: &["xz-utils"] },
+    Need { program: "gzip", packages: &["gzip"] },
+];
+
+/// Installs what is missing to make a Debian in a folder.
+pub(crate) fn install_debootstrap() -> Result<(), String> {
+    ensure(&[Need { program: "mmdebstrap", packages: &["mmdebstrap"] }])
+}
+
+/// Installs what is missing to make packages.
+pub(crate) fn install_for_dist() -> Result<(), String> {
+    ensure(DIST)
+}
+
 /// Installs what is missing to make a machine whose power can be pulled.
 pub(crate) fn install_for_host_vm() -> Result<(), String> {
     ensure(HOST_VM)

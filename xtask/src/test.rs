@@ -1,7 +1,7 @@
 //! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
 
 use crate::run::{cargo, root, show, show_within, target};
-use crate::{check, debian_root, host_vm, linux, packages, python, run};
+use crate::{check, debian_root, dist, host_vm, linux, packages, python, run};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The suites of the end to end tests.
-const SUITES: [&str; 7] = ["lifecycle", "compat", "faults", "clients", "workshop", "library", "systemd"];
+const SUITES: [&str; 8] =
+    ["lifecycle", "compat", "faults", "clients", "workshop", "library", "systemd", PACKAGE];
+/// The suite that installs the Debian package.
+const PACKAGE: &str = "package";
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(600);
 /// The machine whose power is pulled has an emulated processor, and comes up some sixty times.
@@ -202,8 +205,20 @@ fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
     for name in SUITES {
         let mut args = vec!["test", "--quiet", "--locked", "--workspace", "--test", name, "--"];
         args.extend(filter);
-        suite(tally, name, &mut cargo(&args), &results, LIMIT);
+        let mut command = cargo(&args);
+        if name == PACKAGE && wanted(filter) {
+            match dist::prepare_tests(&target().join("debug/hookvisor")) {
+                Ok(folder) => drop(command.env("E2E_PACKAGE", folder)),
+                Err(message) => eprintln!("{message}"),
+            }
+        }
+        suite(tally, name, &mut command, &results, LIMIT);
     }
+}
+
+/// Whether tests of the package may match a filter: what they need takes a while.
+fn wanted(filter: Option<&str>) -> bool {
+    filter.is_none_or(|filter| filter.starts_with(PACKAGE))
 }
 
 /// Runs one suite, whose tests leave a line each.

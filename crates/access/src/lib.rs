@@ -21,3 +21,6 @@ pub use log_in::Session;
 pub use open::Access;
 pub use pam::helper::main as pam_helper;
 pub use rights::Rights;
+
+/// Whether this program can ask PAM for users of the realm `pam`: a static one loads no library.
+pub const PAM: bool = !cfg!(target_feature = "crt-static");

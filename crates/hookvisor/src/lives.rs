@@ -51,6 +51,7 @@ pub(crate) const TEST: Command = Command::local(
     &[],
     test,
 )
+.example("hookvisor hooks test hook.sh --as pve")
 .rest("script")
 .formats()
 .anybody()

@@ -28,7 +28,8 @@ pub(crate) const INIT: Command = Command::local(
     INIT_PARAMETERS,
     &[],
     init,
-);
+)
+.example("hookvisor init --node pve1");
 
 fn init(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let node = match params.text("node") {
@@ -77,20 +78,27 @@ pub(crate) fn told(error: &dyn std::error::Error) -> String {
     text
 }
 
-static SHELL: &[&[Property]] =
-    &[&[Property::string("shell").one_of(&["bash", "zsh", "fish"]).describe("The shell.")]];
+static SHELL: &[&[Property]] = &[&[
+    Property::string("shell").one_of(&["bash", "zsh", "fish"]).describe("The shell."),
+    Property::string("program")
+        .optional()
+        .one_of(&["hookvisor", "qm", "pct", "pvesh", "pvesm"])
+        .describe("The program alone whose words are completed; all of them if absent."),
+]];
 
 /// `hookvisor completion`
 pub(crate) const COMPLETION: Command = Command::local(
     "completion",
     "Prints the script that teaches a shell to complete hookvisor, qm, pct, pvesh and pvesm.",
     SHELL,
-    &["shell"],
+    &["shell", "program"],
     |_, params, _| {
-        let names: Vec<&str> = ["hookvisor"].into_iter().chain(PROGRAMS.iter().map(|p| p.name)).collect();
+        let all = || ["hookvisor"].into_iter().chain(PROGRAMS.iter().map(|program| program.name)).collect();
+        let names: Vec<&str> = params.text("program").map_or_else(all, |name| vec![name]);
         let script = cli::complete::script(params.text("shell").unwrap_or_default(), &names);
         Ok(Value::from(script.unwrap_or_default()))
     },
 )
+.example("hookvisor completion bash")
 .anybody()
 .print(|answer| (programs::plain(answer.value), 0));

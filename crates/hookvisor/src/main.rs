@@ -6,6 +6,7 @@ mod entry;
 mod format;
 mod lives;
 mod local;
+mod man;
 mod output;
 mod past;
 mod programs;

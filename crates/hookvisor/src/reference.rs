@@ -99,11 +99,12 @@ fn program_page(program: &Program) -> String {
     for command in program.commands.iter().filter(|command| !command.hidden) {
         let _ = write!(
             text,
-            "\n## {} {}\n\n```text\n{}\n```\n\n{}\n",
+            "\n## {} {}\n\n```text\n{}\n```\n\n{}\n\nFor example: `{}`\n",
             program.name,
             command.name,
             help::usage(program, command),
-            command.description
+            command.description,
+            command.example
         );
         match command.action {
             Action::Method(method) if method.scope != Scope::Command => {

@@ -31,7 +31,8 @@ pub(crate) const SERVE: Command = Command::local(
     PARAMETERS,
     &[],
     serve,
-);
+)
+.example("hookvisor serve --listen [::]:8006");
 
 fn serve(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let listen = params.text("listen").unwrap_or("127.0.0.1:8006");

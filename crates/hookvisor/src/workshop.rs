@@ -41,6 +41,7 @@ pub(crate) const CHECK: Command = Command::local(
     &[],
     check,
 )
+.example("hookvisor hooks check hook.sh")
 .rest("script")
 .formats()
 .anybody()
@@ -155,6 +156,7 @@ pub(crate) const NEW: Command = Command::local(
     &["path"],
     new,
 )
+.example("hookvisor hooks new hook.sh")
 .formats()
 .anybody()
 .print(made);

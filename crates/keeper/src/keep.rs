@@ -270,8 +270,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
     keeper.agent_up = Some("a hookscript".to_owned());
     keeper.note(&Event::Keeper { process: process::current(), host: boot.clone(), adopted: true });
     for fault in &faults {
-        let warning = record::journal::Priority::Warning;
-        let entry = keeper.scene().record(warning, record::journal::IDENTIFIER, fault);
+        let entry = keeper.scene().mended(fault);
         keeper.journal.send(entry);
     }
     keeper.left_open = left_open;
@@ -279,11 +278,7 @@ fn recover(layout: &Layout, vmid: Vmid, first: UnixStream, asked: Asked) -> Resu
     keeper.recall_next_start();
     keeper.close_open_tasks(&events);
     keeper.take_place();
-    let said = keeper.scene().record(
-        record::journal::Priority::Notice,
-        record::journal::IDENTIFIER,
-        format!("{} {vmid}: its keeper had died; this one goes on with the run", kind.label()),
-    );
+    let said = keeper.scene().recovered();
     keeper.journal.send(said);
     // What the client asked for is served on the way.
     keeper.asked_first(client, asked);

@@ -89,7 +89,7 @@ pub enum InitError {
         excess: usize,
     },
     /// The root is laid out for another node.
-    #[error("'{}' leads to '{}': the root is laid out for another node", path.display(), target.display())]
+    #[error("'{}' leads to '{}': the root is laid out for another node, and HOOKVISOR_ROOT names another root", path.display(), target.display())]
     OtherNode {
         /// The link.
         path: PathBuf,

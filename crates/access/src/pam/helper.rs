@@ -150,6 +150,9 @@ struct Library(*mut c_void);
 
 impl Library {
     fn open() -> Result<Self, String> {
+        if !crate::PAM {
+            return Err("this program is static and can load no library, libpam.so.0 neither".to_owned());
+        }
         // SAFETY: the name is a valid text; the library's own initialisers are trusted as PAM is.
         let handle = unsafe { libc::dlopen(c"libpam.so.0".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
         if handle.is_null() { Err("libpam.so.0 cannot be loaded".to_owned()) } else { Ok(Self(handle)) }

@@ -85,5 +85,8 @@ pub fn missing() -> Vec<String> {
     if !subid::ready() {
         lines.extend(subid::missing(Path::new("/etc")).iter().map(ToString::to_string));
     }
+    if !access::PAM {
+        lines.push("this program is static and cannot ask PAM: users of the realm 'pam' cannot log in with a password".into());
+    }
     lines
 }

@@ -12,6 +12,8 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     /// One sentence.
     pub(crate) about: &'static str,
+    /// The command that stands for all of them where one example is shown.
+    pub(crate) example: &'static str,
     /// Its commands; those of two words first, then by name.
     pub(crate) commands: &'static [Command],
     /// Other names of commands.
@@ -24,6 +26,8 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     /// What it does, in one sentence.
     pub(crate) description: &'static str,
+    /// A line that somebody would type.
+    pub(crate) example: &'static str,
     /// Its parameters.
     pub(crate) parameters: &'static [&'static [Property]],
     /// What it calls.
@@ -83,6 +87,13 @@ pub(crate) struct Answer<'a> {
     pub(crate) params: &'a Params,
 }
 
+impl Program {
+    /// Whether it is none of Proxmox VE's, whose words are given.
+    pub(crate) fn is_own(&self) -> bool {
+        self.name == "hookvisor"
+    }
+}
+
 impl Command {
     /// A command that prints nothing of what its method returns.
     pub(crate) const fn new(
@@ -93,6 +104,7 @@ impl Command {
         Self {
             name,
             description: method.description,
+            example: "",
             parameters: method.parameters,
             action: Action::Method(method),
             arguments,
@@ -117,6 +129,7 @@ impl Command {
         Self {
             name,
             description,
+            example: "",
             parameters,
             action: Action::Local(run),
             arguments,
@@ -139,6 +152,11 @@ impl Command {
     ) -> Self {
         let local = Self::local(name, description, parameters, &["api_path"], |_, _, _| Ok(Value::Null));
         Self { action: Action::Path(of), formats: matches!(of, OfPath::Call(_)), ..local }
+    }
+
+    /// Says what somebody would type.
+    pub(crate) const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
     }
 
     /// Prints the answer.

@@ -98,7 +98,9 @@ pub(crate) fn script(shell: &str, programs: &[&str]) -> Option<String> {
         "zsh" => Some(format!(
             "#compdef {names}\n_hookvisor() {{\n    local -a found\n    \
              found=(${{(f)\"$(hookvisor complete -- \"${{(@)words[1,CURRENT]}}\" 2>/dev/null)\"}})\n    \
-             (( $#found )) && compadd -a found || _files\n}}\ncompdef _hookvisor {names}\n"
+             (( $#found )) && compadd -a found || _files\n}}\n\
+             # As a file below a folder of $fpath this is the body of the function that completes.\n\
+             if [[ $funcstack[1] == _* ]]; then _hookvisor \"$@\"; else compdef _hookvisor {names}; fi\n"
         )),
         "fish" => Some(format!(
             "function __hookvisor\n    hookvisor complete -- (commandline -opc) (commandline -ct) 2>/dev/null\nend\n\

@@ -66,6 +66,9 @@ pub(crate) fn program(program: &Program) -> String {
     for (alias, target) in program.aliases {
         let _ = writeln!(text, "  {alias:width$}  The same as '{target}'.");
     }
+    let example =
+        shown().find(|command| command.name == program.example).map_or("", |command| command.example);
+    let _ = writeln!(text, "\nEXAMPLE: {example}");
     let _ = writeln!(text, "\n'{} help <command>' and '--help' tell about one command.", program.name);
     text
 }
@@ -77,6 +80,8 @@ pub(crate) fn group(program: &Program, group: &str) -> String {
     for command in program.commands.iter().filter(|command| command.group() == Some(group)) {
         let _ = writeln!(text, "  {:16}  {}", command.name, command.description);
     }
+    let first = program.commands.iter().find(|command| command.group() == Some(group));
+    let _ = writeln!(text, "\nEXAMPLE: {}", first.map_or("", |command| command.example));
     text
 }
 
@@ -94,6 +99,7 @@ pub(crate) fn command(program: &Program, command: &Command) -> String {
     for property in options {
         paragraph(&mut text, &format!("--{}", property.schema_name()), property);
     }
+    let _ = writeln!(text, "\nEXAMPLE: {}", command.example);
     text
 }
 

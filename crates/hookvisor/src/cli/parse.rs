@@ -2,7 +2,7 @@
 
 use super::command::{Action, Command, OUTPUT_FORMAT, OfPath, Program, keeps_all, output_format};
 use super::getopt::{self, Known, Options, Takes};
-use super::help;
+use super::{help, hint};
 use crate::format::Format;
 use api::Given;
 use config::schema::{Property, Type};
@@ -47,6 +47,9 @@ pub(crate) fn parse<'a>(program: &'a Program, words: &[String]) -> Result<Asked<
         return Ok(Asked::Path { command, of, words: words.to_vec() });
     }
     let (given, format) = options(command, words).map_err(|mut problem| {
+        if program.is_own() {
+            problem.push_str(&hint::options(command, &problem));
+        }
         problem.push_str(&help::usage(program, command));
         problem.push('\n');
         Unclear(problem)
@@ -83,7 +86,10 @@ pub(crate) fn find<'a, 'w>(
         if index == 0 {
             names.extend(program.aliases.iter().map(|(alias, _)| *alias));
         }
-        let name = expand(&names, word).ok_or_else(|| unknown(format!("{found} {word}").trim_start()))?;
+        let name = expand(&names, word).ok_or_else(|| match program.is_own() {
+            true => hint::command(program, &found, word),
+            false => unknown(format!("{found} {word}").trim_start()),
+        })?;
         let alias = program.aliases.iter().find(|(alias, _)| index == 0 && *alias == name);
         let name = alias.map_or(name, |(_, target)| *target);
         found = format!("{found} {name}").trim_start().to_owned();

@@ -45,6 +45,7 @@ pub(crate) const REPLAY: Command = Command::local(
     &["run"],
     again,
 )
+.example("hookvisor hooks replay 100 --phase pre-start --current 1")
 .formats()
 .print(beside);
 

@@ -27,6 +27,7 @@ pub(crate) const SHOW: Command = Command::local(
     &["run"],
     show,
 )
+.example("hookvisor hooks show 100")
 .formats()
 .print(text);
 

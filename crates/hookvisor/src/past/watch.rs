@@ -24,7 +24,8 @@ pub(crate) const WATCH: Command = Command::local(
     PARAMETERS,
     &["vmid"],
     watch,
-);
+)
+.example("hookvisor hooks watch 100");
 
 fn watch(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let vmid = params.text("vmid").map(str::parse::<Vmid>).transpose().map_err(|error| error.to_string())?;

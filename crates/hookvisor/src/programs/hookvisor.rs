@@ -5,6 +5,7 @@ use crate::cli::{Answer, Command, Program};
 use crate::clock::{local_time, seconds};
 use crate::lives;
 use crate::local;
+use crate::man;
 use crate::past;
 use crate::programs::{record, users};
 use crate::serve;
@@ -20,37 +21,77 @@ pub(crate) static HOOKVISOR: Program = Program {
     name: "hookvisor",
     about: "Proxmox VE's guest lifecycle with its hookscripts, for any Linux host.\n\
             The programs qm, pct, pvesh and pvesm are commands of it, too: 'hookvisor qm start 100'.",
+    example: "hooks history",
     commands: &[
-        Command::new("acl list", &acl::READ, &[]).formats().print(users::acl),
-        Command::new("acl modify", &acl::UPDATE, &["path"]),
-        Command::new("hooks abort", &hooks::ABORT, &["vmid"]).print(text),
-        Command::new("hooks approvals", &approvals::LIST, &[]).formats().print(users::approvals),
-        Command::new("hooks approve", &approvals::APPROVE, &["volume"]).print(users::approved),
+        Command::new("acl list", &acl::READ, &[]).example("hookvisor acl list").formats().print(users::acl),
+        Command::new("acl modify", &acl::UPDATE, &["path"])
+            .example("hookvisor acl modify /vms/100 --users ann@pve --roles PVEVMUser"),
+        Command::new("hooks abort", &hooks::ABORT, &["vmid"])
+            .example("hookvisor hooks abort 100")
+            .print(text),
+        Command::new("hooks approvals", &approvals::LIST, &[])
+            .example("hookvisor hooks approvals")
+            .formats()
+            .print(users::approvals),
+        Command::new("hooks approve", &approvals::APPROVE, &["volume"])
+            .example("hookvisor hooks approve local:snippets/hook.sh")
+            .print(users::approved),
         workshop::CHECK,
-        Command::new("hooks history", &hooks::HISTORY, &["vmid"]).formats().print(history),
+        Command::new("hooks history", &hooks::HISTORY, &["vmid"])
+            .example("hookvisor hooks history 100 --limit 5")
+            .formats()
+            .print(history),
         workshop::NEW,
         past::REPLAY,
-        Command::new("hooks run", &runs::RUN, &["vmid", "run"]).formats().print(one_run),
+        Command::new("hooks run", &runs::RUN, &["vmid", "run"])
+            .example("hookvisor hooks run 100 RUN")
+            .formats()
+            .print(one_run),
         past::SHOW,
         lives::TEST,
-        Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"]),
+        Command::new("hooks unapprove", &approvals::WITHDRAW, &["volume"])
+            .example("hookvisor hooks unapprove local:snippets/hook.sh"),
         past::WATCH,
-        Command::new("user add", &accounts::CREATE, &["userid"]),
-        Command::new("user delete", &accounts::DELETE, &["userid"]),
-        Command::new("user list", &accounts::LIST, &[]).formats().print(users::list),
-        Command::new("user passwd", &password::CHANGE, &["userid"]).fix(users::ask_password),
-        Command::new("user token add", &tokens::CREATE, &["userid", "tokenid"]).formats().print(users::token),
-        Command::new("user token list", &tokens::LIST, &["userid"]).formats().print(users::tokens),
-        Command::new("user token remove", &tokens::DELETE, &["userid", "tokenid"]),
+        Command::new("user add", &accounts::CREATE, &["userid"]).example("hookvisor user add ann@pve"),
+        Command::new("user delete", &accounts::DELETE, &["userid"]).example("hookvisor user delete ann@pve"),
+        Command::new("user list", &accounts::LIST, &[])
+            .example("hookvisor user list")
+            .formats()
+            .print(users::list),
+        Command::new("user passwd", &password::CHANGE, &["userid"])
+            .example("hookvisor user passwd ann@pve")
+            .fix(users::ask_password),
+        Command::new("user token add", &tokens::CREATE, &["userid", "tokenid"])
+            .example("hookvisor user token add ann@pve ci --privsep 1")
+            .formats()
+            .print(users::token),
+        Command::new("user token list", &tokens::LIST, &["userid"])
+            .example("hookvisor user token list ann@pve")
+            .formats()
+            .print(users::tokens),
+        Command::new("user token remove", &tokens::DELETE, &["userid", "tokenid"])
+            .example("hookvisor user token remove ann@pve ci"),
         local::COMPLETION,
-        Command::new("events", &events::EVENTS, &["vmid"]).formats().stream(events::follow).print(happened),
+        Command::new("events", &events::EVENTS, &["vmid"])
+            .example("hookvisor events 100 --follow 1")
+            .formats()
+            .stream(events::follow)
+            .print(happened),
         local::INIT,
-        Command::new("log", &log::LOG, &["vmid"]).formats().stream(log::follow).print(records),
-        Command::new("recover", &recover::RECOVER, &["vmid"]).formats().print(recovered),
+        Command::new("log", &log::LOG, &["vmid"])
+            .example("hookvisor log 100 --phase pre-start")
+            .formats()
+            .stream(log::follow)
+            .print(records),
+        man::MAN,
+        Command::new("recover", &recover::RECOVER, &["vmid"])
+            .example("hookvisor recover")
+            .formats()
+            .print(recovered),
         serve::SERVE,
-        Command::new("startall", &all::start::START, &[]),
-        Command::new("status", &status::STATUS, &[]).formats().print(overview),
-        Command::new("stopall", &all::stop::STOP, &[]),
+        Command::new("startall", &all::start::START, &[]).example("hookvisor startall --vms 100,101"),
+        Command::new("status", &status::STATUS, &[]).example("hookvisor status").formats().print(overview),
+        Command::new("stopall", &all::stop::STOP, &[]).example("hookvisor stopall --timeout 60"),
     ],
     aliases: &[],
 };

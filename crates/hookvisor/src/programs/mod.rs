@@ -26,7 +26,9 @@ pub(crate) fn named(name: &str) -> Option<&'static Program> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Action;
+    use crate::cli::command::keeps_all;
+    use crate::cli::parse::{Asked, parse};
+    use crate::cli::{Action, OfPath};
     use api::{METHODS, Scope};
     use std::collections::BTreeSet;
 
@@ -59,6 +61,43 @@ mod tests {
             for (alias, target) in program.aliases {
                 let known = program.commands.iter().any(|command| command.name == *target);
                 assert!(known, "{} {alias} {target}", program.name);
+            }
+        }
+    }
+
+    /// What is shown as an example can be typed.
+    #[test]
+    fn each_command_has_an_example_that_is_understood() {
+        for program in all() {
+            assert!(
+                program.commands.iter().any(|command| command.name == program.example),
+                "{}",
+                program.name
+            );
+            for command in program.commands {
+                let words: Vec<String> = command.example.split(' ').map(str::to_owned).collect();
+                assert_eq!(words[0], program.name, "{} {}", program.name, command.name);
+                let asked = parse(program, &words[1..]).map_err(|unclear| unclear.0);
+                let (found, given) = match asked.unwrap_or_else(|text| panic!("{}: {text}", command.example))
+                {
+                    Asked::Call { command, given, .. } => (command, given),
+                    Asked::Path { command, of, words } => {
+                        if let OfPath::Call(verb) = of {
+                            assert!(api::find(verb, &words[0]).is_some(), "{}", command.example);
+                        }
+                        (command, Vec::new())
+                    }
+                    Asked::Help(_) => panic!("{} asks for help", command.example),
+                };
+                assert_eq!(found.name, command.name, "{}", command.example);
+                for (name, value) in given {
+                    let property = command.properties().find(|property| property.is_named(&name));
+                    let property = property.unwrap_or_else(|| panic!("{}: {name}", command.example));
+                    if !keeps_all(property) {
+                        let checked = property.check(&name, &value.joined());
+                        assert_eq!(checked, Ok(()), "{}: {name}", command.example);
+                    }
+                }
             }
         }
     }

@@ -38,18 +38,25 @@ static USAGE: &[&[Property]] = &[&[
 pub(crate) static PVESH: Program = Program {
     name: "pvesh",
     about: "The API: every method by its path, as HTTP clients know it.",
+    example: "get",
     commands: &[
-        Command::path("create", "Calls the method POST of a path.", CALL, OfPath::Call(Verb::Post)),
-        Command::path("delete", "Calls the method DELETE of a path.", CALL, OfPath::Call(Verb::Delete)),
-        Command::path("get", "Calls the method GET of a path.", CALL, OfPath::Call(Verb::Get)),
+        Command::path("create", "Calls the method POST of a path.", CALL, OfPath::Call(Verb::Post))
+            .example("pvesh create /nodes/localhost/qemu/100/status/start"),
+        Command::path("delete", "Calls the method DELETE of a path.", CALL, OfPath::Call(Verb::Delete))
+            .example("pvesh delete /nodes/localhost/qemu/100"),
+        Command::path("get", "Calls the method GET of a path.", CALL, OfPath::Call(Verb::Get))
+            .example("pvesh get /cluster/resources --output-format json"),
         Command::path(
             "ls",
             "Lists what stands below a path, with what can be done there.",
             LIST,
             OfPath::List,
-        ),
-        Command::path("set", "Calls the method PUT of a path.", CALL, OfPath::Call(Verb::Put)),
-        Command::path("usage", "Shows the methods of a path and their parameters.", USAGE, OfPath::Usage),
+        )
+        .example("pvesh ls /nodes"),
+        Command::path("set", "Calls the method PUT of a path.", CALL, OfPath::Call(Verb::Put))
+            .example("pvesh set /nodes/localhost/qemu/100/config --onboot 1"),
+        Command::path("usage", "Shows the methods of a path and their parameters.", USAGE, OfPath::Usage)
+            .example("pvesh usage /nodes/localhost/qemu/100/config --verbose 1"),
     ],
     aliases: &[],
 };

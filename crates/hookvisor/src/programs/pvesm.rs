@@ -11,16 +11,27 @@ use std::fmt::Write as _;
 pub(crate) static PVESM: Program = Program {
     name: "pvesm",
     about: "Storages: what they hold and where it lies.",
+    example: "path",
     commands: &[
-        Command::new("add", &storage_cfg::ADD, &["type", "storage"]),
-        Command::new("alloc", &content::ALLOC, &["storage", "vmid", "filename", "size"]).print(allocated),
-        Command::new("free", &content::FREE, &["volume"]),
-        Command::new("list", &content::LIST, &["storage"]).print(list),
-        Command::new("path", &content::PATH, &["volume"]).print(text),
-        Command::new("remove", &storage_cfg::REMOVE, &["storage"]),
-        Command::new("set", &storage_cfg::SET, &["storage"]),
-        Command::new("status", &status::STATUS, &[]).print(storages),
-        Command::new("upload", &upload::UPLOAD, &["storage", "tmpfilename"]).fix(name_upload),
+        Command::new("add", &storage_cfg::ADD, &["type", "storage"])
+            .example("pvesm add dir fast --path /srv/fast --content images,snippets"),
+        Command::new("alloc", &content::ALLOC, &["storage", "vmid", "filename", "size"])
+            .example("pvesm alloc local 100 vm-100-disk-1.qcow2 4G --format qcow2")
+            .print(allocated),
+        Command::new("free", &content::FREE, &["volume"]).example("pvesm free local:100/vm-100-disk-1.qcow2"),
+        Command::new("list", &content::LIST, &["storage"])
+            .example("pvesm list local --content snippets")
+            .print(list),
+        Command::new("path", &content::PATH, &["volume"])
+            .example("pvesm path local:snippets/hook.sh")
+            .print(text),
+        Command::new("remove", &storage_cfg::REMOVE, &["storage"]).example("pvesm remove fast"),
+        Command::new("set", &storage_cfg::SET, &["storage"])
+            .example("pvesm set fast --content images,rootdir,snippets"),
+        Command::new("status", &status::STATUS, &[]).example("pvesm status").print(storages),
+        Command::new("upload", &upload::UPLOAD, &["storage", "tmpfilename"])
+            .example("pvesm upload local ./hook.sh")
+            .fix(name_upload),
     ],
     aliases: &[],
 };

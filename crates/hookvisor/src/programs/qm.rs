@@ -9,29 +9,47 @@ use std::fmt::Write as _;
 pub(crate) static QM: Program = Program {
     name: "qm",
     about: "Virtual machines: makes, changes, starts and stops them.",
+    example: "create",
     commands: &[
-        Command::new("disk resize", &disk::RESIZE, &["vmid", "disk", "size"]),
-        Command::new("disk unlink", &disk::UNLINK, &["vmid"]),
-        Command::new("guest cmd", &agent::COMMAND, &["vmid", "command"]).print(result),
-        Command::new("guest exec", &agent::EXEC_AND_WAIT, &["vmid"]).rest("extra-args").print(print::json),
-        Command::new("guest exec-status", &agent::EXEC_STATUS, &["vmid", "pid"]).print(print::json),
-        Command::new("config", &config::READ, &["vmid"]).print(print::config),
-        Command::new("create", &create::CREATE, &["vmid"]).fix(read_sshkeys),
-        Command::new("destroy", &destroy::DESTROY, &["vmid"]),
-        Command::new("list", &status::LIST, &[]).print(list),
-        Command::new("pending", &config::PENDING, &["vmid"]).print(print::pending),
-        Command::new("reboot", &power::REBOOT, &["vmid"]),
-        Command::new("reset", &power::RESET, &["vmid"]),
-        Command::new("resume", &power::RESUME, &["vmid"]),
-        Command::new("set", &config::UPDATE, &["vmid"]).fix(read_sshkeys),
-        Command::new("showcmd", &showcmd::SHOWCMD, &["vmid"]).print(print::text),
-        Command::new("shutdown", &power::SHUTDOWN, &["vmid"]),
-        Command::new("start", &power::START, &["vmid"]),
-        Command::new("status", &status::OF_COMMAND, &["vmid"]).print(print::status),
-        Command::new("stop", &power::STOP, &["vmid"]),
-        Command::new("suspend", &power::SUSPEND, &["vmid"]),
-        Command::new("unlock", &config::UNLOCK, &["vmid"]),
-        Command::new("wait", &wait::WAIT, &["vmid"]),
+        Command::new("disk resize", &disk::RESIZE, &["vmid", "disk", "size"])
+            .example("qm disk resize 100 scsi0 +10G"),
+        Command::new("disk unlink", &disk::UNLINK, &["vmid"]).example("qm disk unlink 100 --idlist unused0"),
+        Command::new("guest cmd", &agent::COMMAND, &["vmid", "command"])
+            .example("qm guest cmd 100 network-get-interfaces")
+            .print(result),
+        Command::new("guest exec", &agent::EXEC_AND_WAIT, &["vmid"])
+            .example("qm guest exec 100 -- ls -l /tmp")
+            .rest("extra-args")
+            .print(print::json),
+        Command::new("guest exec-status", &agent::EXEC_STATUS, &["vmid", "pid"])
+            .example("qm guest exec-status 100 1234")
+            .print(print::json),
+        Command::new("config", &config::READ, &["vmid"]).example("qm config 100").print(print::config),
+        Command::new("create", &create::CREATE, &["vmid"])
+            .example("qm create 100 --name web --memory 2048 --net0 virtio,bridge=vmbr0 --scsi0 local:32")
+            .fix(read_sshkeys),
+        Command::new("destroy", &destroy::DESTROY, &["vmid"]).example("qm destroy 100 --purge 1"),
+        Command::new("list", &status::LIST, &[]).example("qm list").print(list),
+        Command::new("pending", &config::PENDING, &["vmid"]).example("qm pending 100").print(print::pending),
+        Command::new("reboot", &power::REBOOT, &["vmid"]).example("qm reboot 100 --timeout 60"),
+        Command::new("reset", &power::RESET, &["vmid"]).example("qm reset 100"),
+        Command::new("resume", &power::RESUME, &["vmid"]).example("qm resume 100"),
+        Command::new("set", &config::UPDATE, &["vmid"])
+            .example("qm set 100 --hookscript local:snippets/hook.sh")
+            .fix(read_sshkeys),
+        Command::new("showcmd", &showcmd::SHOWCMD, &["vmid"])
+            .example("qm showcmd 100 --pretty 1")
+            .print(print::text),
+        Command::new("shutdown", &power::SHUTDOWN, &["vmid"])
+            .example("qm shutdown 100 --timeout 60 --forceStop 1"),
+        Command::new("start", &power::START, &["vmid"]).example("qm start 100"),
+        Command::new("status", &status::OF_COMMAND, &["vmid"])
+            .example("qm status 100 --verbose 1")
+            .print(print::status),
+        Command::new("stop", &power::STOP, &["vmid"]).example("qm stop 100"),
+        Command::new("suspend", &power::SUSPEND, &["vmid"]).example("qm suspend 100"),
+        Command::new("unlock", &config::UNLOCK, &["vmid"]).example("qm unlock 100"),
+        Command::new("wait", &wait::WAIT, &["vmid"]).example("qm wait 100 --timeout 60"),
     ],
     aliases: &[("agent", "guest cmd"), ("resize", "disk resize"), ("unlink", "disk unlink")],
 };

@@ -11,16 +11,27 @@ pub const HOOK_IDENTIFIER: &str = "hookscript";
 /// The identifier of what hookvisor itself says.
 pub const IDENTIFIER: &str = "hookvisor";
 
-/// The `MESSAGE_ID` of each kind of record, fixed for good: `journalctl MESSAGE_ID=…` finds all of a kind.
+/// The `MESSAGE_ID` of each kind of record, fixed for good: `journalctl MESSAGE_ID=…` finds all of a kind, and `journalctl -x`
+/// explains them by `packaging/hookvisor.catalog`.
 pub mod message_id {
     /// A hookscript begins.
     pub const HOOK_BEGIN: &str = "734aeafc0bb248c0abf0ec45b114553b";
-    /// A hookscript has ended, or could not be started.
+    /// A hookscript has ended well.
     pub const HOOK_END: &str = "44d3def797e343269f4a2f4936e82334";
+    /// A hookscript did not end well, or could not be started, before the guest's start: there is no start.
+    pub const HOOK_REFUSED: &str = "9bc6db35ac8b420ea90e5ec8da8c9689";
+    /// A hookscript did not end well, or could not be started, in a phase that holds nothing up.
+    pub const HOOK_FAILED: &str = "46f0226f4d174ed2aa8a6c16235531cd";
+    /// Somebody asked for the end of a hookscript.
+    pub const HOOK_ABORTED: &str = "897bb5a7ee7d4848a06661ec8353c646";
     /// A guest is up.
     pub const GUEST_STARTED: &str = "60701374d66645e2870967d353d6b186";
     /// A guest is gone.
     pub const GUEST_GONE: &str = "323fa0192d2045cc8f538b16b7e4ffc9";
+    /// A keeper goes on with the run of one that died.
+    pub const RUN_RECOVERED: &str = "e7df9948529c4f118c48a60b528018c7";
+    /// The record of a run was damaged, and is mended.
+    pub const RUN_MENDED: &str = "878ee6322c2e4482a3fa909ae24f65ed";
     /// A task begins.
     pub const TASK_BEGIN: &str = "2570d71caf2c4ff984d60c432a0e505d";
     /// A task has ended.
@@ -111,6 +122,12 @@ impl Scene {
         };
         let millis = duration.as_millis();
         let message = format!("{} {}: {phase} ended: {outcome} ({millis} ms)", self.kind.label(), self.vmid);
+        let id = match (outcome, phase) {
+            (Outcome::Ok, _) => message_id::HOOK_END,
+            (Outcome::Aborted, _) => message_id::HOOK_ABORTED,
+            (_, Phase::PreStart) => message_id::HOOK_REFUSED,
+            _ => message_id::HOOK_FAILED,
+        };
         let (code, signal) = match outcome {
             Outcome::Ok => (Some(0), None),
             Outcome::Exit(code) => (Some(code), None),
@@ -118,7 +135,7 @@ impl Scene {
             _ => (None, None),
         };
         self.hook(priority, IDENTIFIER, phase, script, message.as_bytes())
-            .field("MESSAGE_ID", message_id::HOOK_END)
+            .field("MESSAGE_ID", id)
             .field("HOOK_OUTCOME", outcome.to_string())
             .field("HOOK_DURATION_USEC", duration.as_micros().to_string())
             .field_if("HOOK_EXIT_CODE", code.map(|code| code.to_string()))
@@ -154,6 +171,23 @@ impl Scene {
             .field("MESSAGE_ID", message_id::GUEST_GONE)
             .field("STOP_CAUSE", cause.as_str())
             .field_if("STOP_DETAIL", (!detail.is_empty()).then_some(detail))
+    }
+
+    /// A keeper goes on with the run of one that died.
+    #[must_use]
+    pub fn recovered(&self) -> Entry {
+        let message = format!(
+            "{} {}: its keeper had died; this one goes on with the run",
+            self.kind.label(),
+            self.vmid
+        );
+        self.record(Priority::Notice, IDENTIFIER, message).field("MESSAGE_ID", message_id::RUN_RECOVERED)
+    }
+
+    /// The record of the run was damaged; `fault` says where, and what is done about it.
+    #[must_use]
+    pub fn mended(&self, fault: &str) -> Entry {
+        self.record(Priority::Warning, IDENTIFIER, fault).field("MESSAGE_ID", message_id::RUN_MENDED)
     }
 
     fn hook(
@@ -201,4 +235,24 @@ pub(super) fn lost(count: u64) -> Entry {
     Entry::new(Priority::Warning, IDENTIFIER, message)
         .field("MESSAGE_ID", message_id::LOST)
         .field("HOOKVISOR_LOST", count.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    /// What looks like a MESSAGE_ID.
+    fn ids<'t>(words: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+        let hex = |word: &&str| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut found: Vec<&str> = words.filter(hex).collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn each_kind_of_record_is_explained_and_nothing_else_is() {
+        let catalog = include_str!("../../../../packaging/hookvisor.catalog");
+        let explained = ids(catalog.lines().filter_map(|line| line.strip_prefix("-- ")));
+        let written = ids(include_str!("records.rs").split('"'));
+        assert_eq!(explained, written);
+        assert_eq!(written.len(), 12);
+    }
 }

@@ -1,0 +1,119 @@
+//! What stands on a page.
+
+use super::roff::Roff;
+use super::shown;
+use crate::cli::{Command, Program, help};
+use config::schema::Property;
+
+/// The page's name of a command.
+pub(super) fn name(program: &Program, command: &Command) -> String {
+    format!("{} {}", program.name, command.name).replace(' ', "-")
+}
+
+/// The page of a program.
+pub(super) fn program(program: &'static Program, date: &str) -> String {
+    let mut page = Roff::new(program.name, date);
+    let short = program.about.lines().next().unwrap_or_default();
+    named(&mut page, program.name, short);
+    page.section("SYNOPSIS");
+    page.typed(&format!("{} COMMAND [ARGUMENTS] [OPTIONS]", program.name));
+    page.section("DESCRIPTION");
+    page.text(program.about);
+    page.section("COMMANDS");
+    for command in shown(program) {
+        page.reference(&name(program, command), command.description);
+    }
+    for (alias, target) in program.aliases {
+        page.item(
+            &format!("{} {alias}", program.name),
+            "",
+            &format!("The same as {} {target}.", program.name),
+        );
+    }
+    page.section("ENVIRONMENT");
+    page.item("HOOKVISOR_ROOT", "", "The folder below which everything lies, / if it is not set.");
+    page.item(
+        "HOOKVISOR_JOURNAL",
+        "",
+        "The namespace of the journal that takes the records and is read; the host's own if it is not set.",
+    );
+    exit_status(&mut page);
+    page.section("FILES");
+    page.item("/etc/pve", "", "Configurations of guests, storages and users, as at Proxmox VE.");
+    page.item("/etc/hookvisor", "", "Hookscripts for all guests, their limits and parameters.");
+    page.item("/var/lib/vz", "", "The storage 'local', with hookscripts in the folder snippets.");
+    page.item("/var/lib/hookvisor", "", "The runs of guests: those that go on, and their history.");
+    page.section("EXAMPLES");
+    for (index, command) in shown(program).enumerate() {
+        if index > 0 {
+            page.paragraph();
+        }
+        page.typed(command.example);
+    }
+    page.section("SEE ALSO");
+    let others =
+        ["hookvisor", "pct", "pvesh", "pvesm", "qm"].into_iter().filter(|other| *other != program.name);
+    let others: Vec<(&str, u8)> = others.map(|other| (other, 1)).chain([("journalctl", 1)]).collect();
+    page.references(&others);
+    page.finish()
+}
+
+/// The page of a command.
+pub(super) fn command(program: &Program, command: &Command, date: &str) -> String {
+    let own = name(program, command);
+    let mut page = Roff::new(&own, date);
+    named(&mut page, &own, command.description.lines().next().unwrap_or_default());
+    page.section("SYNOPSIS");
+    page.typed(&help::usage(program, command));
+    page.section("DESCRIPTION");
+    page.text(command.description);
+    let arguments: Vec<&Property> = command
+        .arguments
+        .iter()
+        .chain(command.rest.as_ref())
+        .filter_map(|argument| command.property(argument))
+        .collect();
+    if !arguments.is_empty() {
+        page.section("ARGUMENTS");
+    }
+    for property in arguments {
+        page.item(property.name, &help::type_text(property), &about(property));
+    }
+    let mut options: Vec<&Property> = command.options().collect();
+    options.sort_by_key(|property| property.name);
+    if !options.is_empty() {
+        page.section("OPTIONS");
+    }
+    for property in options {
+        page.item(&format!("--{}", property.schema_name()), &help::type_text(property), &about(property));
+    }
+    exit_status(&mut page);
+    page.section("EXAMPLES");
+    page.typed(command.example);
+    page.section("SEE ALSO");
+    page.references(&[(program.name, 1)]);
+    page.finish()
+}
+
+/// The line that apropos(1) finds: a sentence in brief has no full stop.
+fn named(page: &mut Roff, name: &str, short: &str) {
+    page.section("NAME");
+    page.text(&format!("{name} - {}", short.trim_end_matches('.')));
+}
+
+/// What a parameter is, with its default.
+fn about(property: &Property) -> String {
+    let mut text = property.description.to_owned();
+    if let Some(default) = property.default {
+        text.push_str(&format!("\nDefault: {default}."));
+    }
+    if let Some(other) = property.requires {
+        text.push_str(&format!("\nNeeds --{other}."));
+    }
+    text
+}
+
+fn exit_status(page: &mut Roff) {
+    page.section("EXIT STATUS");
+    page.text("0 for success, 2 for a command line that cannot be understood, 255 for a failure.");
+}

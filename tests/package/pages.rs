@@ -1,0 +1,92 @@
+//! What is there to read and to type with: manual pages, completions, the journal's catalog, the documents.
+
+use crate::debian::{Debian, NEW};
+use e2e::pages::{IN_A_DEBIAN, matches, steps};
+use e2e::suite::Need::{DebianPackage, Root};
+use e2e::suite::Test;
+
+pub(crate) fn tests() -> Vec<Test> {
+    e2e::tests!(bare [Root, DebianPackage]:
+        manual_pages_are_read_without_a_warning, each_shell_completes, the_journal_explains, links_in_the_documents_lead_on,
+        what_pages_show_of_the_package_is_so)
+}
+
+fn manual_pages_are_read_without_a_warning() {
+    let debian = Debian::with(NEW);
+    let pages = "/usr/share/man/man1/hookvisor*.1.gz /usr/share/hookvisor/names/usr/share/man/man1/*.1.gz";
+    debian
+        .sh(&format!("for page in {pages}; do zcat $page | mandoc -T lint -W warning || echo $page; done"))
+        .ok()
+        .prints_exactly("");
+    let warned =
+        format!("for page in {pages}; do man --warnings -E UTF-8 -l -Tutf8 -Z \"$page\" >/dev/null; done");
+    let warned = debian.sh(&warned).ok();
+    assert_eq!(warned.err(), "");
+    for page in ["hookvisor", "hookvisor-hooks-check", "qm", "qm-start", "pct", "pvesh", "pvesm"] {
+        debian.sh(&format!("man {page} | col -b")).ok().prints("SYNOPSIS");
+    }
+    debian.sh("whatis qm-start").ok().prints("qm-start (1)");
+}
+
+fn each_shell_completes() {
+    let debian = Debian::with(NEW);
+    let bash = "bash -c 'for name in qm hookvisor; do . /usr/share/bash-completion/completions/$name; done; \
+                COMP_WORDS=(qm sho); COMP_CWORD=1; _hookvisor; echo ${COMPREPLY[*]}; complete -p hookvisor'";
+    debian.sh(bash).ok().prints_exactly("showcmd\ncomplete -o default -F _hookvisor hookvisor\n");
+    let zsh = "zsh -fc 'autoload -U compinit; compinit -u -D; print $_comps[qm] $_comps[hookvisor]'";
+    debian.sh(zsh).ok().prints_exactly("_qm _hookvisor\n");
+    debian.sh("fish -c 'complete -C \"qm sho\"'").ok().prints_exactly("showcmd\n");
+}
+
+fn the_journal_explains() {
+    let debian = Debian::with(NEW);
+    let list = debian.sh("journalctl --list-catalog | grep -c ' hookvisor: '").ok().out();
+    let catalog = debian.sh("grep -c '^-- ' /usr/lib/systemd/catalog/hookvisor.catalog").ok().out();
+    assert_eq!(list, catalog);
+    debian.journal();
+    debian
+        .sh("set -e; cd /var/lib/vz/snippets; printf '#!/bin/sh\\nexit 3\\n' >no.sh; chmod +x no.sh\n\
+               qm create 100 --memory 16 --kvm 0 --hookscript local:snippets/no.sh")
+        .ok();
+    debian.sh("qm start 100").fails();
+    let run = debian.sh("journalctl -o cat --output-fields RUN_ID -n 1 HOOK_PHASE=pre-start").ok().out();
+    let told = debian.sh("journalctl --catalog --no-pager GUEST_VMID=100").ok();
+    told.prints("Subject: A hookscript keeps a guest from starting")
+        .prints("local:snippets/no.sh ended with \"exit code 3\" in the phase pre-start of the guest 100")
+        .prints(&format!("hookvisor hooks show {}", run.trim()));
+    debian.sh("dpkg --remove hookvisor").ok();
+    debian.sh("journalctl --list-catalog | grep ' hookvisor: '").fails();
+}
+
+fn links_in_the_documents_lead_on() {
+    let debian = Debian::with(NEW);
+    let lost = r#"
+import os, re
+top = "/usr/share/doc/hookvisor"
+for folder, _, names in os.walk(top):
+    for name in names:
+        if not name.endswith(".md"): continue
+        for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", open(f"{folder}/{name}").read()):
+            if not os.path.exists(os.path.join(folder, link)): print(f"{folder}/{name}: {link}")
+"#;
+    debian.sh(&format!("cat >/lost.py <<'EOF'\n{lost}\nEOF\npython3 /lost.py")).ok().prints_exactly("");
+}
+
+fn what_pages_show_of_the_package_is_so() {
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for page in ["README.md", "docs/installing.md"] {
+        let text = std::fs::read_to_string(top.join(page)).expect("a page can be read");
+        let steps = steps(&text, |heading| IN_A_DEBIAN.contains(&heading));
+        assert!(!steps.is_empty(), "{page}");
+        let debian = Debian::new();
+        debian.journal();
+        for step in steps {
+            let command =
+                step.command.replace("apt install ./hookvisor_*.deb", "dpkg --install /packages/new.deb");
+            let text = debian.sh(&format!("exec 2>&1\n{command}")).out();
+            let seen: Vec<&str> = text.lines().map(str::trim_end).collect();
+            let wanted: Vec<&str> = step.output.iter().map(|line| line.trim_end()).collect();
+            assert!(matches(&wanted, &seen), "{page}:{}: $ {}\n{text}", step.line, step.command);
+        }
+    }
+}
