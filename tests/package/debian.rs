@@ -21,6 +21,7 @@ mount -t proc none proc
 mount -t tmpfs none dev
 for name in null zero full random urandom tty; do touch "dev/$name"; mount --bind "/dev/$name" "dev/$name"; done
 ln -s /proc/self/fd dev/fd
+mount --rbind /sys sys
 mount -t tmpfs none run
 tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
 mkdir run/lock packages
@@ -44,6 +45,8 @@ impl Debian {
             .arg(&folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // It does not like to be outlived by its child, and says so.
+            .stderr(Stdio::null())
             .spawn()
             .expect("unshare(1) can be run");
         let children = format!("/proc/{0}/task/{0}/children", unshare.id());
@@ -87,7 +90,7 @@ impl Debian {
     pub(crate) fn journal(&self) {
         self.sh("setsid /lib/systemd/systemd-journald </dev/null >/dev/null 2>&1 &").ok();
         wait::until("the journal to take records", || {
-            (self.there("/run/systemd/journal/socket") != "").then_some(())
+            (!self.there("/run/systemd/journal/socket").is_empty()).then_some(())
         });
     }
 
