@@ -5,7 +5,7 @@ use crate::run::{capture, cargo, command, root, show, target};
 use std::path::{Path, PathBuf};
 
 /// The hookscripts of the library that are built.
-const HOOKSCRIPTS: [&str; 3] = ["cpu-pin", "gpu-vfio", "net-tap"];
+pub(super) const HOOKSCRIPTS: [&str; 3] = ["cpu-pin", "gpu-vfio", "net-tap"];
 
 /// How a program is linked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) fn release(linked: Linked, release: &Release) -> Result<Programs, Str
 }
 
 /// This toolchain's own target. That it is named keeps the flags away from what runs while it is built.
-fn triple() -> Result<String, String> {
+pub(super) fn triple() -> Result<String, String> {
     let text = capture(&mut command("rustc", &["--version", "--verbose"]))?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| "rustc names no host".to_owned())

@@ -2,6 +2,7 @@
 
 use super::Release;
 use super::build::Programs;
+use super::notices::notices;
 use super::tree::{Tree, read, text};
 use crate::run::{command, files, root, show};
 use std::path::Path;
@@ -67,6 +68,8 @@ fn units(tree: &Tree, places: &Places) -> Result<(), String> {
 /// The book, the examples and the library, beside each other as in the repository, so that the links in them lead on.
 fn texts(tree: &Tree, prefix: &str) -> Result<(), String> {
     let doc = join(prefix, "share/doc/hookvisor");
+    tree.file(&format!("{doc}/THIRD-PARTY"), notices()?)?;
+    tree.compress(&format!("{doc}/THIRD-PARTY"))?;
     for file in files()? {
         let content = || read(&root().join(&file));
         let kind = file.rsplit_once('.').map_or("", |(_, kind)| kind);

@@ -102,9 +102,7 @@ fn documents(tree: &Tree, packaging: &Path, release: &Release) -> Result<(), Str
         release.version
     );
     tree.file("usr/share/doc/hookvisor/changelog", changelog)?;
-    tree.compress("usr/share/doc/hookvisor/changelog")?;
-    let overrides = packaging.join("lintian-overrides");
-    tree.file("usr/share/lintian/overrides/hookvisor", text(&overrides)?)
+    tree.compress("usr/share/doc/hookvisor/changelog")
 }
 
 /// The digests by which dpkg verifies what is installed.

@@ -3,6 +3,7 @@
 mod build;
 mod contents;
 mod deb;
+mod notices;
 mod scene;
 mod tarball;
 mod tree;
