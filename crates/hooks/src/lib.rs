@@ -29,6 +29,6 @@ pub use call::{Begin, Call, Locate, Located, NotCalled, Prepare, Prepared, Runni
 pub use outputs::{Outputs, Read, Reader};
 pub use problem::Problem;
 pub use script::{check, locate};
-pub use trust::Untrusted;
+pub use trust::{Untrusted, untrusted};
 pub use value::ValueError;
 pub use words::{command_line, error_text, failure};

@@ -52,17 +52,32 @@ fn who(mode: u32) -> &'static str {
 /// The first of them that others may change.
 pub(crate) fn check(layout: &Layout, path: &Path) -> Result<(), Untrusted> {
     let owner = metadata(layout.root())?.uid();
+    places(layout, path)?.iter().try_for_each(|place| check_one(place, owner))
+}
+
+/// All of the places that a script's safety depends on, its file and the folders down to it, that others than root and
+/// whoever owns the root may change.
+#[must_use]
+pub fn untrusted(layout: &Layout, path: &Path) -> Vec<Untrusted> {
+    let found = || -> Result<Vec<Untrusted>, Untrusted> {
+        let owner = metadata(layout.root())?.uid();
+        let mut places = places(layout, path)?;
+        places.sort();
+        places.dedup();
+        Ok(places.iter().filter_map(|place| check_one(place, owner).err()).collect())
+    };
+    found().unwrap_or_else(|error| vec![error])
+}
+
+fn places(layout: &Layout, path: &Path) -> Result<Vec<PathBuf>, Untrusted> {
     let named = path.ancestors().skip(1).take_while(|folder| *folder != layout.root());
-    for folder in named {
-        check_one(folder, owner)?;
-    }
+    let mut places: Vec<PathBuf> = named.map(Path::to_owned).collect();
     let target =
         path.canonicalize().map_err(|source| Untrusted::Unknown { path: path.to_owned(), source })?;
     // Whoever may write to its folder may put another file in its place.
-    if let Some(folder) = target.parent() {
-        check_one(folder, owner)?;
-    }
-    check_one(&target, owner)
+    places.extend(target.parent().map(Path::to_owned));
+    places.push(target);
+    Ok(places)
 }
 
 fn check_one(path: &Path, owner: u32) -> Result<(), Untrusted> {

@@ -48,7 +48,7 @@ fn init(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value,
         let added = lxc::subid::add(etc).map_err(|error| format!("cannot add to /etc/subuid: {error}"))?;
         added.iter().for_each(|file| say(&format!("added '{}' to '{}'", lxc::subid::LINE, file.display())));
     }
-    let missing = api::extension::status::missing();
+    let missing = ::doctor::missing(layout);
     missing.iter().for_each(|line| out.write(Stream::Stderr, format!("{line}\n").as_bytes()));
     Ok(Value::Null)
 }

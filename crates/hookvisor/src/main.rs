@@ -2,6 +2,7 @@
 
 mod cli;
 mod clock;
+mod doctor;
 mod entry;
 mod format;
 mod lives;

@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use crate::world::{GUEST, LAID, given, setting};
 use api::{Output, Params};
 use config::schema::{Property, Type};
+use ::doctor::word;
 use model::Layout;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -180,30 +181,19 @@ fn steps(path: &Path, template: Template, snippets: &Path) -> Vec<String> {
     let compiled = template == Template::Rust;
     let program = if compiled { path.with_extension("") } else { path.to_owned() };
     let name = if compiled { stem } else { file };
-    let compile = compiled.then(|| format!("rustc --edition 2024 -O -o {} {}", word(&program), word(path)));
+    let compile = compiled.then(|| format!("rustc --edition 2024 -O -o {} {}", word(program.display()), word(path.display())));
     let here =
         if program.components().count() == 1 { Path::new(".").join(&program) } else { program.clone() };
     compile
         .into_iter()
         .chain([
-            format!("hookvisor hooks check {}", word(&program)),
-            format!("hookvisor hooks test {}", word(&program)),
-            format!("{} 100 pre-start", word(&here)),
-            format!("cp {} {}/", word(&program), word(snippets)),
-            format!("qm set 100 --hookscript {}", word(Path::new(&format!("local:snippets/{name}")))),
+            format!("hookvisor hooks check {}", word(program.display())),
+            format!("hookvisor hooks test {}", word(program.display())),
+            format!("{} 100 pre-start", word(here.display())),
+            format!("cp {} {}/", word(program.display()), word(snippets.display())),
+            format!("qm set 100 --hookscript {}", word(format!("local:snippets/{name}"))),
         ])
         .collect()
-}
-
-/// A path as a shell takes it.
-fn word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 fn made(answer: &Answer<'_>) -> (String, u8) {

@@ -70,7 +70,8 @@ pub fn version(path: &Path) -> Result<Version, BinaryError> {
 }
 
 /// Reads `QEMU emulator version 7.2.22 (Debian …)`.
-fn parse_version(text: &str) -> Option<Version> {
+#[must_use]
+pub fn parse_version(text: &str) -> Option<Version> {
     let (_, rest) = text.split_once("version ")?;
     let numbers = rest.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;
     let mut parts = numbers.split('.').map(str::parse);

@@ -3,7 +3,6 @@
 use crate::method::{Method, Returns, Scope, Verb};
 use crate::{ApiError, Context, Params, Permission};
 use keeper::client;
-use lxc::{Tools, subid};
 use model::GuestKind;
 use record::journal;
 use serde_json::{Value, json};
@@ -57,7 +56,7 @@ fn status(context: &Context<'_>, _params: &Params) -> Result<Value, ApiError> {
         "version": env!("CARGO_PKG_VERSION"),
         "journal": journal_in_use(context),
         "guests": guests,
-        "missing": missing(),
+        "missing": doctor::missing(layout),
     }))
 }
 
@@ -74,19 +73,4 @@ fn journal_in_use(context: &Context<'_>) -> String {
     } else {
         context.store.layout().fallback_record().to_string_lossy().into_owned()
     }
-}
-
-/// What the host lacks, a line each.
-#[must_use]
-pub fn missing() -> Vec<String> {
-    let mut lines = Vec::new();
-    lines.extend(qemu::binary::find_binary().err().map(|error| error.to_string()));
-    lines.extend(Tools::find().err().map(|error| error.to_string()));
-    if !subid::ready() {
-        lines.extend(subid::missing(Path::new("/etc")).iter().map(ToString::to_string));
-    }
-    if !access::PAM {
-        lines.push("this program is static and cannot ask PAM: users of the realm 'pam' cannot log in with a password".into());
-    }
-    lines
 }

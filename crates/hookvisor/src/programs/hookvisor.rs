@@ -3,6 +3,7 @@
 use super::print::{field, text};
 use crate::cli::{Answer, Command, Program};
 use crate::clock::{local_time, seconds};
+use crate::doctor;
 use crate::lives;
 use crate::local;
 use crate::man;
@@ -72,6 +73,7 @@ pub(crate) static HOOKVISOR: Program = Program {
         Command::new("user token remove", &tokens::DELETE, &["userid", "tokenid"])
             .example("hookvisor user token remove ann@pve ci"),
         local::COMPLETION,
+        doctor::DOCTOR,
         Command::new("events", &events::EVENTS, &["vmid"])
             .example("hookvisor events 100 --follow 1")
             .formats()

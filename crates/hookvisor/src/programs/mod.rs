@@ -11,7 +11,7 @@ pub(crate) mod record;
 mod users;
 
 pub(crate) use hookvisor::{blocks, outcome};
-pub(crate) use print::plain;
+pub(crate) use print::{field, plain};
 
 use crate::cli::Program;
 

@@ -1,0 +1,132 @@
+//! What the API's server relies on: its certificate, PAM, and the clock.
+#![expect(unsafe_code, reason = "the system call adjtimex has no safe wrapper")]
+
+use crate::Finding;
+use crate::scene::Scene;
+use crate::word::path as shell;
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+use x509_parser::pem::parse_x509_pem;
+
+/// Who made a certificate that may be made anew.
+const OURS: &[u8] = b"hookvisor self-signed";
+
+/// How long before its end a certificate is worth a note, in seconds.
+const SOON: i64 = 30 * 86_400;
+
+/// The server's certificate; nothing where there is none, as `hookvisor serve` makes one.
+pub(crate) fn certificate(scene: &Scene) -> Vec<Finding> {
+    let Ok(store) = &scene.store else { return Vec::new() };
+    let folder = scene.layout.pve().join("nodes").join(store.node().as_str());
+    let files = ["pveproxy-ssl.pem", "pve-ssl.pem"].map(|name| folder.join(name));
+    let Some(file) = files.into_iter().find(|file| file.exists()) else { return Vec::new() };
+    vec![judge(&file, now())]
+}
+
+/// Whether passwords of the realm `pam` can be asked for.
+pub(crate) fn passwords(_: &Scene) -> Vec<Finding> {
+    if access::PAM {
+        return Vec::new();
+    }
+    vec![Finding::problem(
+        "PAM",
+        "this program is static and cannot ask PAM",
+        "users of the realm 'pam' cannot log in with a password",
+        "hookvisor user add NAME@pve",
+    )]
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn judge(file: &Path, now: i64) -> Finding {
+    let about = "certificate";
+    let raw = match fs::read(file) {
+        Ok(raw) => raw,
+        Err(error) => {
+            let what = format!("'{}' cannot be read: {error}", file.display());
+            return Finding::problem(about, what, "the API is not served", format!("chmod u+r {}", shell(file)));
+        }
+    };
+    let aside = format!("mv {0} {0}.old  # 'hookvisor serve' makes a new one when it is started", shell(file));
+    let parsed = parse_x509_pem(&raw).ok();
+    let Some(Ok(parsed)) = parsed.as_ref().map(|(_, pem)| pem.parse_x509()) else {
+        let what = format!("'{}' holds no certificate in PEM", file.display());
+        return Finding::problem(about, what, "the API is not served", aside);
+    };
+    let ours = raw_contains(parsed.issuer().as_raw(), OURS);
+    let mend = match ours {
+        true => aside,
+        false => format!("openssl x509 -noout -subject -enddate -in {}  # and put a new one there", shell(file)),
+    };
+    let (begin, end) = (parsed.validity().not_before, parsed.validity().not_after);
+    let why = "clients refuse it";
+    if now < begin.timestamp() {
+        Finding::problem(about, format!("is not valid before {begin}"), why, "timedatectl set-ntp true")
+    } else if now >= end.timestamp() {
+        Finding::problem(about, format!("has ended at {end}"), why, mend)
+    } else if now + SOON >= end.timestamp() {
+        Finding::problem(about, format!("ends at {end}"), "clients will refuse it", mend).unless(false)
+    } else {
+        Finding::ok(about, format!("until {end}"))
+    }
+}
+
+fn raw_contains(all: &[u8], part: &[u8]) -> bool {
+    all.windows(part.len()).any(|window| window == part)
+}
+
+/// The clock, by which records, tickets and certificates are dated.
+pub(crate) fn clock(_: &Scene) -> Vec<Finding> {
+    let mend = "timedatectl set-ntp true";
+    let why = "records are dated by it, and tickets and certificates end by it";
+    let built = fs::metadata("/proc/self/exe").and_then(|meta| meta.modified());
+    if built.is_ok_and(|built| built > SystemTime::now()) {
+        return vec![Finding::problem("clock", "is behind this program's own file", why, mend)];
+    }
+    if is_synchronised() {
+        vec![Finding::ok("clock", "synchronised")]
+    } else {
+        vec![Finding::problem("clock", "is not synchronised", why, mend).unless(false)]
+    }
+}
+
+/// Whether the kernel has been told that the clock is right, adjtimex(2).
+fn is_synchronised() -> bool {
+    // SAFETY: all fields of the structure are plain numbers, for which zeros are values.
+    let mut question: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: no mode is set, so that nothing is changed and the structure is filled.
+    let state = unsafe { libc::adjtimex(&raw mut question) };
+    state >= 0 && state != libc::TIME_ERROR && question.status & libc::STA_UNSYNC == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::State;
+    use rcgen::{CertificateParams, KeyPair};
+    use std::time::Duration;
+
+    #[test]
+    fn a_certificate_is_judged_by_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pve-ssl.pem");
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let made = SystemTime::now();
+        params.not_before = made.into();
+        params.not_after = (made + Duration::from_secs(100 * 86_400)).into();
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        fs::write(&file, certificate.pem()).unwrap();
+        let days = |days: i64| judge(&file, now() + days * 86_400);
+        assert_eq!(
+            [days(-1), days(1), days(80), days(101)].map(|found| found.state),
+            [State::Problem, State::Ok, State::Note, State::Problem]
+        );
+        assert!(days(101).mend.unwrap().starts_with("openssl x509"));
+        fs::write(&file, "nothing").unwrap();
+        assert!(days(1).what.ends_with("holds no certificate in PEM"));
+    }
+}
