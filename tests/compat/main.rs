@@ -3,6 +3,7 @@
 mod bad_input;
 mod by_chance;
 mod commands;
+mod doctor;
 mod documentation;
 mod transcripts;
 
@@ -10,6 +11,7 @@ fn main() -> std::process::ExitCode {
     let tests = [
         transcripts::tests(),
         commands::tests(),
+        doctor::tests(),
         bad_input::tests(),
         by_chance::tests(),
         documentation::tests(),

@@ -84,7 +84,12 @@ impl Drop for Silent {
 fn unmount(mount: &Path, how: &[&str]) {
     let unmounted = || {
         let status = Command::new("umount").args(how).arg(mount).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
+        status.is_ok_and(|status| status.success()) || !is_mounted(mount)
     };
     wait::until("the file system to be unmounted", || unmounted().then_some(()));
+}
+
+fn is_mounted(mount: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(1).is_some_and(|at| Path::new(at) == mount))
 }

@@ -19,8 +19,7 @@ where
     let deadline = Instant::now() + limit;
     let ask = Arc::new(ask);
     let (sender, answers) = channel();
-    let mut asked: Vec<(Arc<T>, Option<R>)> =
-        items.into_iter().map(|item| (Arc::new(item), None)).collect();
+    let mut asked: Vec<(Arc<T>, Option<R>)> = items.into_iter().map(|item| (Arc::new(item), None)).collect();
     let mut owed = 0;
     for (index, (item, _)) in asked.iter().enumerate() {
         let (item, ask, sender) = (Arc::clone(item), Arc::clone(&ask), sender.clone());

@@ -112,7 +112,8 @@ mod tests {
         let lacking = (
             State::Problem,
             "controller memory".to_owned(),
-            "mkdir -p /sys/fs/cgroup/memory && mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory".to_owned(),
+            "mkdir -p /sys/fs/cgroup/memory && mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory"
+                .to_owned(),
         );
         assert!(seen(one, true).contains(&lacking));
         assert_eq!(seen("", true)[0].2, "mount -t cgroup2 cgroup2 /sys/fs/cgroup");

@@ -34,7 +34,11 @@ const IN_PASSING: [Check; 5] =
 const GROUPS: &[Group] = &[
     Group {
         name: "kernel",
-        checks: &[("namespaces", kernel::namespaces), ("devices", kernel::devices), ("modules", kernel::modules)],
+        checks: &[
+            ("namespaces", kernel::namespaces),
+            ("devices", kernel::devices),
+            ("modules", kernel::modules),
+        ],
     },
     Group { name: "control groups", checks: &[("hierarchies", cgroups::hierarchies)] },
     Group {
@@ -57,7 +61,12 @@ const GROUPS: &[Group] = &[
     Group { name: "workshop", checks: &[("sandbox", workshop::sandbox)] },
     Group {
         name: "services",
-        checks: &[("certificate", server::certificate), ("PAM", server::passwords), ("clock", server::clock), ("systemd", units::of_host)],
+        checks: &[
+            ("certificate", server::certificate),
+            ("PAM", server::passwords),
+            ("clock", server::clock),
+            ("systemd", units::of_host),
+        ],
     },
 ];
 

@@ -31,9 +31,8 @@ pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
         }
     };
     let mut found = Vec::new();
-    let note = |what: String, why: &str| {
-        Finding::problem("hooks.conf", what, why, edit(&file, None)).unless(false)
-    };
+    let note =
+        |what: String, why: &str| Finding::problem("hooks.conf", what, why, edit(&file, None)).unless(false);
     let known: BTreeSet<Vmid> = scene.guests.iter().map(|guest| guest.vmid).collect();
     let strangers = conf.guests.keys().filter(|vmid| !known.contains(vmid));
     found.extend(strangers.map(|vmid| note(format!("there is no guest {vmid}"), "[guest …] sets nothing")));
@@ -51,7 +50,10 @@ pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
     for (vmid, set) in conf.guests.iter().filter(|(vmid, _)| known.contains(vmid)) {
         let own = named.get(vmid).into_iter().flatten().map(String::as_str).collect();
         for name in unknown(set, &own) {
-            found.push(note(format!("no script of {vmid} names the parameter '{name}' of [guest {vmid}]"), why));
+            found.push(note(
+                format!("no script of {vmid} names the parameter '{name}' of [guest {vmid}]"),
+                why,
+            ));
         }
     }
     if found.is_empty() && file.exists() {

@@ -99,14 +99,18 @@ pub(crate) fn modules(scene: &Scene) -> Vec<Finding> {
     let network = scene.any(GuestKind::Qemu, net) || scene.any(GuestKind::Lxc, net);
     [
         ("bridge", "br_add_bridge", "guests are connected by bridges", network),
-        ("veth", "veth_newlink", "network cards of containers are made of it", scene.any(GuestKind::Lxc, net)),
+        (
+            "veth",
+            "veth_newlink",
+            "network cards of containers are made of it",
+            scene.any(GuestKind::Lxc, net),
+        ),
     ]
     .into_iter()
     .map(|(name, symbol, why, needs)| match standing(name, symbol) {
         Some(how) => Finding::ok(name, how),
-        None => {
-            Finding::problem(name, "this kernel has no such module", why, format!("modprobe {name}")).unless(needs)
-        }
+        None => Finding::problem(name, "this kernel has no such module", why, format!("modprobe {name}"))
+            .unless(needs),
     })
     .collect()
 }

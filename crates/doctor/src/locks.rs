@@ -69,7 +69,23 @@ pub(crate) fn holder(table: &str, file: &Path) -> Option<u32> {
     table.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [_, "FLOCK", _, _, pid, at, ..] = words[..] else { return None };
-        if at == place { pid.parse::<i64>().ok().map(|pid| u32::try_from(pid).unwrap_or(0)) } else { None }
+        if at != place {
+            return None;
+        }
+        let pid = u32::try_from(pid.parse::<i64>().ok()?).unwrap_or(0);
+        // Who took it may have left it to a child, with the descriptor.
+        let taker = process::lookup(pid).filter(|taker| process::alive(*taker));
+        Some(taker.map(|taker| taker.pid).or_else(|| heir(&place)).unwrap_or(0))
+    })
+}
+
+/// A process with a descriptor by which a file is locked, proc_pid_fdinfo(5).
+fn heir(place: &str) -> Option<u32> {
+    let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    fs::read_dir("/proc").ok()?.flatten().filter_map(pid).find(|pid| {
+        let infos = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten();
+        let locks = |text: String| text.lines().any(|line| line.starts_with("lock:") && line.contains(place));
+        infos.filter_map(|info| fs::read_to_string(info.path()).ok()).any(locks)
     })
 }
 

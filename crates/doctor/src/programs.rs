@@ -1,5 +1,8 @@
 //! Programs that are asked something: with a limit, and gone afterwards whatever happens.
-#![expect(unsafe_code, reason = "a child that dies with its parent asks the kernel for that between fork and exec")]
+#![expect(
+    unsafe_code,
+    reason = "a child that dies with its parent asks the kernel for that between fork and exec"
+)]
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};

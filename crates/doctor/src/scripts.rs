@@ -103,7 +103,8 @@ impl Used {
         match (error, self.storages.path(&self.volume)) {
             (Problem::NotExecutable(_), Ok(volume)) => format!("chmod +x {}", shell(&volume.path)),
             _ => {
-                let unset = |(vmid, program): &(Vmid, &str)| format!("{program} set {vmid} --delete hookscript");
+                let unset =
+                    |(vmid, program): &(Vmid, &str)| format!("{program} set {vmid} --delete hookscript");
                 self.guests.iter().map(unset).collect::<Vec<_>>().join(" && ")
             }
         }
@@ -122,10 +123,9 @@ fn reachable(layout: &Layout, about: &str, path: &Path) -> Vec<Finding> {
                 format!("others may write to '{}' (mode {mode:04o})", path.display()),
                 format!("chmod go-w {}", shell(path)),
             ),
-            Untrusted::Unknown { path, source } => (
-                format!("'{}': {source}", path.display()),
-                format!("ls -ld {}", shell(path)),
-            ),
+            Untrusted::Unknown { path, source } => {
+                (format!("'{}': {source}", path.display()), format!("ls -ld {}", shell(path)))
+            }
         };
         Finding::problem(about, what, "who may change it decides what runs as root", mend)
     };
@@ -195,7 +195,8 @@ fn passed_over(path: &Path, why: Why) -> Finding {
         _ => put_aside(path),
     };
     let about = path.display().to_string();
-    Finding::problem(about, format!("is skipped: {why}"), "it looks as if it was meant to be called", mend).unless(false)
+    Finding::problem(about, format!("is skipped: {why}"), "it looks as if it was meant to be called", mend)
+        .unless(false)
 }
 
 /// A name that says that it is not meant to be called.

@@ -7,10 +7,11 @@ use crate::word::path as shell;
 use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use x509_parser::pem::parse_x509_pem;
+use x509_cert::Certificate;
+use x509_cert::time::Time;
 
 /// Who made a certificate that may be made anew.
-const OURS: &[u8] = b"hookvisor self-signed";
+const OURS: &str = "hookvisor self-signed";
 
 /// How long before its end a certificate is worth a note, in seconds.
 const SOON: i64 = 30 * 86_400;
@@ -48,35 +49,49 @@ fn judge(file: &Path, now: i64) -> Finding {
         Ok(raw) => raw,
         Err(error) => {
             let what = format!("'{}' cannot be read: {error}", file.display());
-            return Finding::problem(about, what, "the API is not served", format!("chmod u+r {}", shell(file)));
+            return Finding::problem(
+                about,
+                what,
+                "the API is not served",
+                format!("chmod u+r {}", shell(file)),
+            );
         }
     };
-    let aside = format!("mv {0} {0}.old  # 'hookvisor serve' makes a new one when it is started", shell(file));
-    let parsed = parse_x509_pem(&raw).ok();
-    let Some(Ok(parsed)) = parsed.as_ref().map(|(_, pem)| pem.parse_x509()) else {
+    let aside =
+        format!("mv {0} {0}.old  # 'hookvisor serve' makes a new one when it is started", shell(file));
+    // Of a chain the server's own certificate comes first.
+    let Some(parsed) = first(&raw) else {
         let what = format!("'{}' holds no certificate in PEM", file.display());
         return Finding::problem(about, what, "the API is not served", aside);
     };
-    let ours = raw_contains(parsed.issuer().as_raw(), OURS);
+    let ours = parsed.tbs_certificate.issuer.to_string().contains(OURS);
     let mend = match ours {
         true => aside,
-        false => format!("openssl x509 -noout -subject -enddate -in {}  # and put a new one there", shell(file)),
+        false => {
+            format!("openssl x509 -noout -subject -enddate -in {}  # and put a new one there", shell(file))
+        }
     };
-    let (begin, end) = (parsed.validity().not_before, parsed.validity().not_after);
+    let validity = parsed.tbs_certificate.validity;
+    let (begin, end) = (seconds(validity.not_before), seconds(validity.not_after));
+    let (from, until) = (validity.not_before.to_date_time(), validity.not_after.to_date_time());
     let why = "clients refuse it";
-    if now < begin.timestamp() {
-        Finding::problem(about, format!("is not valid before {begin}"), why, "timedatectl set-ntp true")
-    } else if now >= end.timestamp() {
-        Finding::problem(about, format!("has ended at {end}"), why, mend)
-    } else if now + SOON >= end.timestamp() {
-        Finding::problem(about, format!("ends at {end}"), "clients will refuse it", mend).unless(false)
+    if now < begin {
+        Finding::problem(about, format!("is not valid before {from}"), why, "timedatectl set-ntp true")
+    } else if now >= end {
+        Finding::problem(about, format!("has ended at {until}"), why, mend)
+    } else if now + SOON >= end {
+        Finding::problem(about, format!("ends at {until}"), "clients will refuse it", mend).unless(false)
     } else {
-        Finding::ok(about, format!("until {end}"))
+        Finding::ok(about, format!("until {until}"))
     }
 }
 
-fn raw_contains(all: &[u8], part: &[u8]) -> bool {
-    all.windows(part.len()).any(|window| window == part)
+fn first(raw: &[u8]) -> Option<Certificate> {
+    Certificate::load_pem_chain(raw).ok()?.into_iter().next()
+}
+
+fn seconds(time: Time) -> i64 {
+    i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The clock, by which records, tickets and certificates are dated.

@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_size_is_read_at_a_glance() {
-        for (bytes, text) in [(0, "0.0 KiB"), (20 << 20, "20.0 MiB"), (3 << 29, "1.5 GiB"), (5 << 50, "5120.0 TiB")] {
+        for (bytes, text) in
+            [(0, "0.0 KiB"), (20 << 20, "20.0 MiB"), (3 << 29, "1.5 GiB"), (5 << 50, "5120.0 TiB")]
+        {
             assert_eq!(shown_size(bytes), text);
         }
     }

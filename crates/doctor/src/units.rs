@@ -11,7 +11,8 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Where units are, systemd.unit(5).
-const FOLDERS: [&str; 3] = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+const FOLDERS: [&str; 3] =
+    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
 
 /// How long systemd may take to tell about a unit.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -61,7 +62,9 @@ fn judge(units: &BTreeSet<Unit>, onboot: bool, tell: impl Fn(&str) -> Option<Str
         let is = |line: &str| told.lines().any(|told| told == line);
         let shell = word(&unit.name);
         found.push(if is("ActiveState=failed") {
-            let mend = format!("systemctl status {shell}; systemctl reset-failed {shell} && systemctl start {shell}");
+            let mend = format!(
+                "systemctl status {shell}; systemctl reset-failed {shell} && systemctl start {shell}"
+            );
             Finding::problem(&unit.name, "has failed", "what it was to do is not done", mend)
         } else if is("UnitFileState=disabled") {
             let mend = format!("systemctl enable {shell}");

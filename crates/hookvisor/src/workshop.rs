@@ -5,9 +5,9 @@ use crate::local::told;
 use crate::programs::plain;
 use crate::progress::Progress;
 use crate::world::{GUEST, LAID, given, setting};
+use ::doctor::word;
 use api::{Output, Params};
 use config::schema::{Property, Type};
-use ::doctor::word;
 use model::Layout;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -181,7 +181,8 @@ fn steps(path: &Path, template: Template, snippets: &Path) -> Vec<String> {
     let compiled = template == Template::Rust;
     let program = if compiled { path.with_extension("") } else { path.to_owned() };
     let name = if compiled { stem } else { file };
-    let compile = compiled.then(|| format!("rustc --edition 2024 -O -o {} {}", word(program.display()), word(path.display())));
+    let compile = compiled
+        .then(|| format!("rustc --edition 2024 -O -o {} {}", word(program.display()), word(path.display())));
     let here =
         if program.components().count() == 1 { Path::new(".").join(&program) } else { program.clone() };
     compile
