@@ -32,6 +32,10 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
             print(&text);
             return ExitCode::SUCCESS;
         }
+        Ok(Asked::Undone(text)) => {
+            complain(&text);
+            return ExitCode::from(FAILURE);
+        }
         Err(Unclear(text)) => {
             complain(&text);
             return ExitCode::from(USAGE);

@@ -4,7 +4,7 @@ use crate::method::{Method, Returns, Scope, Verb};
 use crate::schema::VMID;
 use crate::{ApiError, Context, Params, Permission};
 use ::config::schema::Property;
-use model::{Phase, Text};
+use model::{GuestKind, Phase, Text, Vmid};
 use record::log::{self, Filter, LogRecord};
 use serde_json::{Map, Value, json};
 
@@ -33,8 +33,21 @@ pub static LOG: Method = Method {
 };
 
 fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
-    let records = log::read(context.store.layout(), &filter(params)?)?;
-    records.map(|record| Ok(told(&record?))).collect()
+    let filter = filter(params)?;
+    let records = log::read(context.store.layout(), &filter)?;
+    let records: Vec<Value> = records.map(|record| Ok(told(&record?))).collect::<Result<_, ApiError>>()?;
+    if let Some(vmid) = filter.vmid.filter(|_| records.is_empty()) {
+        known(context, vmid)?;
+    }
+    Ok(Value::Array(records))
+}
+
+/// Refuses a VMID that nothing is known of. A guest that was removed has left its runs.
+fn known(context: &Context<'_>, vmid: Vmid) -> Result<(), ApiError> {
+    if context.store.find(vmid).is_some() || context.store.layout().history(vmid).exists() {
+        return Ok(());
+    }
+    context.store.read(GuestKind::Qemu, vmid).map(|_| ()).map_err(ApiError::from)
 }
 
 /// Hands over the last records and then those to come. Does not end by itself while there is a source of them.

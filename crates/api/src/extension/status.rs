@@ -1,19 +1,23 @@
 //! One screen about a root: where it is, what its guests do, what the host lacks.
 
 use crate::method::{Method, Returns, Scope, Verb};
+use crate::schema::VMID;
 use crate::{ApiError, Context, Params, Permission};
+use ::config::schema::Property;
 use keeper::client;
-use model::GuestKind;
+use model::{GuestKind, Vmid};
 use record::journal;
 use serde_json::{Value, json};
 use std::path::Path;
+
+static PARAMETERS: &[Property] = &[VMID.optional()];
 
 /// `hookvisor status`
 pub static STATUS: Method = Method {
     path: "/hookvisor/status",
     verb: Verb::Get,
     description: "Shows the root, its guests with the phases that run now, and what the host lacks.",
-    parameters: &[],
+    parameters: &[PARAMETERS],
     permission: Permission::Privileges { path: "/", any_of: &["Sys.Audit"] },
     returns: Returns::Object(&["root", "node", "version", "journal", "guests", "missing"]),
     protected: true,
@@ -21,10 +25,15 @@ pub static STATUS: Method = Method {
     run: status,
 };
 
-fn status(context: &Context<'_>, _params: &Params) -> Result<Value, ApiError> {
+fn status(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     let layout = context.store.layout();
     let mut guests = Vec::new();
-    for (vmid, kind) in context.store.list()? {
+    let only = params.text("vmid").and_then(|text| text.parse::<Vmid>().ok());
+    if let Some(vmid) = only {
+        context.store.read(context.store.find(vmid).unwrap_or(GuestKind::Qemu), vmid)?;
+    }
+    let wanted = context.store.list()?.into_iter().filter(|(vmid, _)| only.is_none_or(|only| only == *vmid));
+    for (vmid, kind) in wanted {
         let Ok(config) = context.store.read(kind, vmid) else { continue };
         let state = client::state(layout, vmid);
         let name = match kind {

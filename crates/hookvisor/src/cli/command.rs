@@ -18,6 +18,8 @@ pub(crate) struct Program {
     pub(crate) commands: &'static [Command],
     /// Other names of commands.
     pub(crate) aliases: &'static [(&'static str, &'static str)],
+    /// Commands of Proxmox VE's that there are none of here, by their first words.
+    pub(crate) undone: &'static [&'static str],
 }
 
 /// One command.

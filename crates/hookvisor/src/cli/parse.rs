@@ -16,6 +16,8 @@ pub(crate) enum Asked<'a> {
     Path { command: &'a Command, of: OfPath, words: Vec<String> },
     /// To be told about the program or one command.
     Help(String),
+    /// To do what Proxmox VE does and hookvisor does not; what to print on standard error.
+    Undone(String),
 }
 
 /// Why the words ask for nothing that can be done: what to print on standard error.
@@ -38,7 +40,15 @@ pub(crate) fn parse<'a>(program: &'a Program, words: &[String]) -> Result<Asked<
     {
         return Ok(Asked::Help(help::group(program, group)));
     }
-    let (command, words) = find(program, words)?;
+    let (command, words) = match (find(program, words), undone(program, words)) {
+        (Err(_), Some(name)) => {
+            let of = program.name;
+            let text =
+                format!("ERROR: '{of} {name}' is a command of Proxmox VE that hookvisor does not have\n");
+            return Ok(Asked::Undone(text));
+        }
+        (found, _) => found?,
+    };
     let before_rest = words.iter().take_while(|word| *word != "--");
     if before_rest.into_iter().any(|word| word == "--help" || word == "-h") {
         return Ok(Asked::Help(help::command(program, command)));
@@ -99,6 +109,12 @@ pub(crate) fn find<'a, 'w>(
     }
     let group = found.split(' ').next().unwrap_or_default();
     Err(Unclear(format!("ERROR: no command specified\n{}", help::group_overview(program, group))))
+}
+
+/// The command of Proxmox VE's that the words name, where there is none of it here.
+fn undone(program: &Program, words: &[String]) -> Option<&'static str> {
+    let begins = |name: &str| name.split(' ').eq(words.iter().take(name.split(' ').count()));
+    program.undone.iter().find(|name| begins(name)).copied()
 }
 
 /// The words that may follow in the names of commands that begin with these words.
@@ -249,6 +265,7 @@ mod tests {
                 [command.name.to_owned()].into_iter().chain(given).collect::<Vec<_>>().join(" ")
             }
             Ok(Asked::Path { command, words, .. }) => format!("{} {}", command.name, words.join(" ")),
+            Ok(Asked::Undone(text)) => text,
             Ok(Asked::Help(text)) => text.lines().next().unwrap_or_default().to_owned(),
             Err(Unclear(text)) => text,
         }
@@ -328,6 +345,16 @@ mod tests {
         for (line, first) in [
             ("qm", "ERROR: no command specified"),
             ("qm foo", "ERROR: unknown command 'qm foo'"),
+            (
+                "qm snapshot 100 x",
+                "ERROR: 'qm snapshot' is a command of Proxmox VE that hookvisor does not have",
+            ),
+            (
+                "qm disk move 100",
+                "ERROR: 'qm disk move' is a command of Proxmox VE that hookvisor does not have",
+            ),
+            ("pct df 200", "ERROR: 'pct df' is a command of Proxmox VE that hookvisor does not have"),
+            ("qm disk foo", "ERROR: unknown command 'qm disk foo'"),
             ("qm re 100", "ERROR: unknown command 'qm re'"),
             ("qm guest", "ERROR: no command specified"),
             ("qm guest foo", "ERROR: unknown command 'qm guest foo'"),

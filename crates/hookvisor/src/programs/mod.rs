@@ -58,6 +58,15 @@ mod tests {
                 );
                 assert!(command.description.ends_with('.'), "{about}");
             }
+            for name in program.undone {
+                assert!(
+                    !program.commands.iter().any(|command| command.name == *name),
+                    "{} {name}",
+                    program.name
+                );
+                assert!(!program.aliases.iter().any(|(alias, _)| alias == name), "{} {name}", program.name);
+            }
+            assert!(program.undone.is_sorted(), "{}", program.name);
             for (alias, target) in program.aliases {
                 let known = program.commands.iter().any(|command| command.name == *target);
                 assert!(known, "{} {alias} {target}", program.name);

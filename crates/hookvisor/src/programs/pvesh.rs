@@ -58,5 +58,6 @@ pub(crate) static PVESH: Program = Program {
         Command::path("usage", "Shows the methods of a path and their parameters.", USAGE, OfPath::Usage)
             .example("pvesh usage /nodes/localhost/qemu/100/config --verbose 1"),
     ],
+    undone: &[],
     aliases: &[],
 };

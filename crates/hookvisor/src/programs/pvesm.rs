@@ -34,6 +34,22 @@ pub(crate) static PVESM: Program = Program {
             .fix(name_upload),
     ],
     aliases: &[],
+    undone: &[
+        "apiinfo",
+        "cifsscan",
+        "export",
+        "extractconfig",
+        "glusterfsscan",
+        "import",
+        "iscsiscan",
+        "lvmscan",
+        "lvmthinscan",
+        "nfsscan",
+        "pbsscan",
+        "prune-backups",
+        "scan",
+        "zfsscan",
+    ],
 };
 
 /// A file's own name and extension say what it is, where nothing else is given.
