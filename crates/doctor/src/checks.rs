@@ -141,6 +141,13 @@ fn silent(about: &str) -> Finding {
     Finding::problem(about, what, "something that it asks hangs", "dmesg | tail -n 20")
 }
 
+/// What is to be said of `hooks.conf` though it can be read: guests that are not there, parameters that no script names.
+#[must_use]
+pub fn settings(layout: &Layout) -> Vec<Finding> {
+    let notes = hooks_conf::readable(&Scene::look(layout)).into_iter();
+    notes.filter(|found| found.state == State::Note).collect()
+}
+
 /// What the host lacks that the root's guests need, a line each; what any guest could need where there is none yet.
 #[must_use]
 pub fn missing(layout: &Layout) -> Vec<String> {

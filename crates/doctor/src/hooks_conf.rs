@@ -4,7 +4,7 @@ use crate::scene::Scene;
 use crate::storages::LIMIT;
 use crate::word::{edit, path as shell};
 use crate::{Finding, apart};
-use hooks::conf::{ConfError, HooksConf, Set};
+use hooks::conf::{ConfError, HooksConf};
 use hooks::{Untrusted, chain};
 use model::{Vmid, VolumeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,18 +38,16 @@ pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
     found.extend(strangers.map(|vmid| note(format!("there is no guest {vmid}"), "[guest …] sets nothing")));
 
     let named = names(scene);
-    let everywhere: BTreeSet<&str> = named.values().flatten().map(String::as_str).collect();
-    let unknown = |set: &Set, names: &BTreeSet<&str>| -> Vec<String> {
-        let names = set.params.iter().map(|(name, _)| name).filter(|name| !names.contains(name.as_str()));
-        names.cloned().collect()
-    };
     let why = "it may be misspelt: scripts name their parameters in 'hookvisor: params='";
-    for name in unknown(&conf.host, &everywhere) {
-        found.push(note(format!("no script names the parameter '{name}' of [host]"), why));
+    let everywhere: Option<Vec<_>> = named.values().cloned().collect();
+    if let Some(everywhere) = everywhere {
+        for name in conf.host.unnamed(&everywhere.into_iter().flatten().collect()) {
+            found.push(note(format!("no script names the parameter '{name}' of [host]"), why));
+        }
     }
-    for (vmid, set) in conf.guests.iter().filter(|(vmid, _)| known.contains(vmid)) {
-        let own = named.get(vmid).into_iter().flatten().map(String::as_str).collect();
-        for name in unknown(set, &own) {
+    for vmid in conf.guests.keys().filter(|vmid| known.contains(vmid)) {
+        let Some(named) = named.get(vmid).cloned().unwrap_or_else(|| Some(BTreeSet::new())) else { continue };
+        for name in conf.unnamed(*vmid, &named) {
             found.push(note(
                 format!("no script of {vmid} names the parameter '{name}' of [guest {vmid}]"),
                 why,
@@ -62,8 +60,9 @@ pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
     found
 }
 
-/// The parameters that the scripts of each guest name. One whose storage hangs names none.
-fn names(scene: &Scene) -> BTreeMap<Vmid, BTreeSet<String>> {
+/// The parameters that the scripts of each guest name; none for guests where nobody can tell, because of a program among
+/// them or of a storage that hangs.
+fn names(scene: &Scene) -> BTreeMap<Vmid, Option<BTreeSet<String>>> {
     let storages = scene.storages();
     let volume_path = |volume: &VolumeId| Some(storages.as_ref()?.path(volume).ok()?.path);
     let mut scripts: BTreeMap<PathBuf, Vec<Vmid>> = BTreeMap::new();
@@ -75,12 +74,13 @@ fn names(scene: &Scene) -> BTreeMap<Vmid, BTreeSet<String>> {
             scripts.entry(path).or_default().push(guest.vmid);
         }
     }
-    let mut names: BTreeMap<Vmid, BTreeSet<String>> = BTreeMap::new();
-    let read = |(path, _): &(PathBuf, Vec<Vmid>)| hooks::digest::inspect(path).ok()?.settings.ok();
-    for (script, settings) in apart::each(scripts.into_iter().collect(), LIMIT, read) {
-        let Some(settings) = settings.flatten() else { continue };
+    let mut names: BTreeMap<Vmid, Option<BTreeSet<String>>> = BTreeMap::new();
+    let read = |(path, _): &(PathBuf, Vec<Vmid>)| hooks::digest::inspect(path).ok()?.params();
+    for (script, params) in apart::each(scripts.into_iter().collect(), LIMIT, read) {
+        let params = params.flatten();
         for vmid in &script.1 {
-            names.entry(*vmid).or_default().extend(settings.params.iter().map(|(name, _)| name.clone()));
+            let all = names.entry(*vmid).or_insert_with(|| Some(BTreeSet::new()));
+            *all = all.take().zip(params.clone()).map(|(all, more)| all.into_iter().chain(more).collect());
         }
     }
     names

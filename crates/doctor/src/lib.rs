@@ -26,6 +26,6 @@ mod units;
 mod word;
 mod workshop;
 
-pub use checks::{Report, examine, missing};
+pub use checks::{Report, examine, missing, settings};
 pub use finding::{Finding, State};
 pub use word::word;

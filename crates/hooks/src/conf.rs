@@ -177,6 +177,12 @@ impl HooksConf {
         self.guests.get(&vmid)
     }
 
+    /// The parameters that are set for a guest alone and that its scripts, which name these, do not know.
+    #[must_use]
+    pub fn unnamed(&self, vmid: Vmid, named: &BTreeSet<String>) -> Vec<&str> {
+        self.guest(vmid).map_or_else(Vec::new, |set| set.unnamed(named))
+    }
+
     /// How long a script with these settings may run for a guest; none for as long as it likes.
     #[must_use]
     pub fn limit(&self, script: &Settings, vmid: Vmid) -> Option<Duration> {
@@ -211,6 +217,17 @@ impl fmt::Display for Set {
 }
 
 impl Set {
+    /// The parameters that are none of those that scripts name.
+    #[must_use]
+    pub fn unnamed(&self, named: &BTreeSet<String>) -> Vec<&str> {
+        self.params
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !named.contains(*name))
+            .map(String::as_str)
+            .collect()
+    }
+
     fn set(&mut self, line: &str) -> Result<(), Reason> {
         let (key, value) = line.split_once('=').ok_or_else(|| Reason::NoSetting(line.to_owned()))?;
         let value = value.trim();

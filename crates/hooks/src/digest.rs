@@ -3,6 +3,7 @@
 use crate::settings::{self, BYTES, Settings, SettingsError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -70,6 +71,17 @@ pub struct Inspected {
     pub digest: Digest,
     /// The settings in its text.
     pub settings: Result<Settings, SettingsError>,
+    /// Whether it is a text at all: a compiled program has no settings, whatever it takes.
+    pub text: bool,
+}
+
+impl Inspected {
+    /// The parameters that it names; none where nobody can tell which it takes.
+    #[must_use]
+    pub fn params(&self) -> Option<BTreeSet<String>> {
+        let settings = self.settings.as_ref().ok().filter(|_| self.text)?;
+        Some(settings.params.iter().map(|(name, _)| name.clone()).collect())
+    }
 }
 
 /// Reads the file of a script once, from its beginning to its end. May hang as long as the storage does.
@@ -93,7 +105,8 @@ pub fn inspect(path: &Path) -> io::Result<Inspected> {
         sha.update(bytes);
         head.extend_from_slice(&bytes[..count.min(BYTES + 1 - head.len())]);
     }
-    Ok(Inspected { digest: Digest(sha.finalize().into()), settings: settings::parse(&head) })
+    let text = !head.contains(&0);
+    Ok(Inspected { digest: Digest(sha.finalize().into()), settings: settings::parse(&head), text })
 }
 
 #[cfg(test)]
@@ -139,5 +152,9 @@ mod tests {
         fs::write(&path, "#!/bin/sh\n\n# hookvisor: x=1\n").unwrap();
         assert_eq!(inspect(&path).unwrap().settings.unwrap_err().line, 3);
         assert!(inspect(&folder.path().join("none")).is_err());
+        fs::write(&path, "# hookvisor: params=a=1,b=2\n").unwrap();
+        assert_eq!(inspect(&path).unwrap().params(), Some(["a", "b"].map(str::to_owned).into()));
+        fs::write(&path, "\x7fELF\0").unwrap();
+        assert_eq!(inspect(&path).unwrap().params(), None);
     }
 }

@@ -46,6 +46,9 @@ pub enum Problem {
         /// The line and why.
         error: String,
     },
+    /// `hooks.conf` cannot be read or trusted.
+    #[error("{0}")]
+    Conf(String),
     /// The kernel refused to execute it.
     #[error("{0}")]
     Exec(String),
@@ -89,10 +92,13 @@ impl Problem {
             Self::Storage(_) | Self::NotFound(_) => Outcome::NotFound,
             Self::VolumeId(_) | Self::NotASnippet(_) => Outcome::NotASnippet,
             Self::NotExecutable(_) => Outcome::NotExecutable,
-            Self::Unapproved(_) | Self::Changed(_) | Self::Approvals { .. } => Outcome::Refused,
-            Self::Untrusted(_) | Self::Settings { .. } | Self::Exec(_) | Self::Unrecorded(_) => {
-                Outcome::CannotSpawn
-            }
+            Self::Unapproved(_)
+            | Self::Changed(_)
+            | Self::Approvals { .. }
+            | Self::Untrusted(_)
+            | Self::Settings { .. }
+            | Self::Conf(_) => Outcome::Refused,
+            Self::Exec(_) | Self::Unrecorded(_) => Outcome::CannotSpawn,
         }
     }
 }

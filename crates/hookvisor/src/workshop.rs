@@ -48,7 +48,7 @@ pub(crate) const CHECK: Command = Command::local(
 .anybody()
 .print(reports);
 
-fn check(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+fn check(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
     let run = params.flag("run", false);
     if let Some(option) = given(params, &[GUEST, LAID]).filter(|_| !run) {
         return Err(format!("--{option} is for scripts that are run: say --run as well"));
@@ -72,7 +72,22 @@ fn check(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, Strin
     let failed = |(path, report): (&&str, Result<Value, String>)| {
         report.unwrap_or_else(|error| json!({"file": path, "error": error}))
     };
-    Ok(scripts.iter().zip(reports).map(failed).collect())
+    let reports = scripts.iter().zip(reports).map(failed);
+    Ok(reports.chain(settings_of_host(layout)).collect())
+}
+
+/// What is to be said of the settings that this host has for its scripts, where there is something.
+fn settings_of_host(layout: &Layout) -> Option<Value> {
+    let finding = |found: ::doctor::Finding| {
+        json!({
+            "level": "note", "rule": "hooks.conf", "what": found.what, "why": found.why, "mend": found.mend,
+            "found": {"by": "reading"},
+        })
+    };
+    let findings: Vec<Value> = ::doctor::settings(layout).into_iter().map(finding).collect();
+    let file = layout.hooks_conf();
+    (!findings.is_empty())
+        .then(|| json!({"file": file.display().to_string(), "findings": findings, "unjudged": []}))
 }
 
 /// A block for each finding, a line for all of it.
@@ -112,7 +127,7 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
         }
     }
     let unread = reports.iter().filter(|report| report["error"].is_string()).count();
-    let scripts = plural(reports.len() - unread, "script");
+    let scripts = plural(reports.iter().filter(|report| report["language"].is_string()).count(), "script");
     let not_read = if unread > 0 { format!(", {unread} that cannot be read") } else { String::new() };
     let [errors, warnings, notes] = counts;
     let _ = writeln!(

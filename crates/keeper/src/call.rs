@@ -241,15 +241,19 @@ impl Keeper {
         };
         let agent_up = settings.phases.contains(&Phase::AgentUp);
         if !settings.phases.contains(&asked.phase) {
-            return Ok(Err(NotCalled { warning: None, agent_up }));
+            let conf = HooksConf::load(&self.layout).unwrap_or_default();
+            let unnamed = self.unnamed(asked, inspected.as_ref(), &conf);
+            let warning = unnamed.map(|unnamed| format!("warning: {unnamed}"));
+            return Ok(Err(NotCalled { warning, agent_up }));
         }
         let conf = match HooksConf::load(&self.layout) {
             Ok(conf) => conf,
             Err(error) => {
-                warn(Problem::Exec(error.to_string()))?;
+                warn(Problem::Conf(error.to_string()))?;
                 HooksConf::default()
             }
         };
+        let unnamed = self.unnamed(asked, inspected.as_ref(), &conf);
         let limit = conf.limit(&settings, self.vmid).or_else(|| self.limit_of(asked.phase));
         let params = conf.params(&settings, self.vmid);
         let raw = self.store.read_raw(self.kind, self.vmid).ok();
@@ -291,9 +295,34 @@ impl Keeper {
         env.extend(sha256.iter().map(|digest| ("HOOKVISOR_SCRIPT_SHA256".into(), digest.into())));
         let named = |key: &str| format!("HOOKVISOR_PARAM_{}", key.to_uppercase().replace('-', "_"));
         env.extend(params.iter().map(|(key, value)| (named(key).into(), value.into())));
+        prepared.warnings.extend(unnamed);
         let (tree, retry) = (settings.kill == Kill::Tree, settings.retry.contains(&asked.phase));
         let config = kept_config.map(|digest| digest.to_string());
         Ok(Ok(Prepared { env, limit, tree, retry, agent_up, sha256, config, ..prepared }))
+    }
+
+    /// What is to be said, once a start, of parameters that are set for this guest and that none of its scripts names: the
+    /// last script of the chain says it, when all others have been found.
+    fn unnamed(
+        &self,
+        asked: &Asked<'_>,
+        script: Option<&digest::Inspected>,
+        conf: &HooksConf,
+    ) -> Option<String> {
+        let last = usize::try_from(asked.number).is_ok_and(|number| number == self.pre_start_scripts);
+        if asked.phase != Phase::PreStart || !last || conf.guest(self.vmid).is_none() {
+            return None;
+        }
+        // A compiled program may take whatever there is.
+        let mut named = script?.params()?;
+        for drop_in in chain::find(&self.layout, self.vmid).ok()?.drop_ins {
+            named.extend(digest::inspect(&self.layout.drop_in(&drop_in)).ok()?.params()?);
+        }
+        let unnamed = conf.unnamed(self.vmid, &named);
+        let file = self.layout.hooks_conf();
+        let (vmid, list) = (self.vmid, unnamed.join("', '"));
+        (!unnamed.is_empty())
+            .then(|| format!("no script of {vmid} names '{list}', which '{}' sets for it", file.display()))
     }
 
     /// What earlier keepers of the run have called.

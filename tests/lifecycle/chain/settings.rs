@@ -173,7 +173,7 @@ fn settings_that_cannot_be_read(host: &Host) {
     guest.start().fails().complains(&message);
     guest.wait_run_end();
     assert_eq!(noted(host), [""; 0]);
-    ended(&guest, &["local:snippets/own pre-start cannot spawn"]);
+    ended(&guest, &["local:snippets/own pre-start refused"]);
     own(host, &guest, "", "");
     guest.start().ok();
     own(host, &guest, "# hookvisor: timeut=3s", "");
@@ -216,10 +216,41 @@ fn a_configuration_that_cannot_be_read(host: &Host) {
     guest.start().ok();
     chmod(&path, 0o620);
     guest.stop().ok().prints(&format!("warning: '{}' is refused: its group may write to it", path.display()));
-    guest.lived("pre-start:cannot-spawn pre-start post-start pre-stop post-stop");
+    guest.lived("pre-start:refused pre-start post-start pre-stop post-stop");
+}
+
+/// What is misspelt is said at the start, once, and where scripts are checked.
+fn a_name_that_no_script_knows(host: &Host) {
+    let guest = host.guest(Kind::Vm);
+    own(host, &guest, "# hookvisor: params=bond=bond0", "");
+    drop_in(host, "10-late", "# hookvisor: phases=post-stop, params=late=1", "");
+    hooks_conf(host, &format!("[guest {}]\nparams = bnod=bond1, late=2\n", guest.vmid()));
+    let said = format!("warning: no script of {} names 'bnod', which '", guest.vmid());
+    let start = guest.start().ok();
+    assert_eq!(
+        start.out().matches(&said).count() + start.err().matches(&said).count(),
+        1,
+        "{}",
+        start.describe()
+    );
+    let stop = guest.stop().ok();
+    assert!(!stop.describe().contains("bnod"), "{}", stop.describe());
+    let script = host.at("var/lib/vz/snippets/own").display().to_string();
+    let checked = host.hookvisor(["hooks", "check", &script]);
+    let what =
+        format!("hooks.conf: note: no script of {0} names the parameter 'bnod' of [guest {0}]", guest.vmid());
+    assert!(checked.out().contains(&what), "{}", checked.describe());
+    hooks_conf(host, &format!("[guest {}]\nparams = bond=bond1, late=2\n", guest.vmid()));
+    let start = guest.start().ok();
+    assert!(!start.describe().contains("names '"), "{}", start.describe());
+    guest.stop().ok();
+    std::fs::remove_file(host.at("etc/hookvisor/hooks.d/10-late")).expect("the drop-in is there");
+    hooks_conf(host, "");
+    forget_notes(host);
 }
 
 fn parameters(host: &Host) {
+    a_name_that_no_script_knows(host);
     let guest = host.guest(Kind::Vm);
     let settings = "# hookvisor: params=bond=bond0,greeting=\"hello, guest\"\n# hookvisor: params=vlan_id=1";
     let seen = host.scratch().join("seen");
