@@ -9,7 +9,7 @@ pub(crate) fn tests() -> Vec<Test> {
         once [QEMU]: options_may_be_spelled_three_ways, the_serial_port_is_a_socket, showcmd_is_what_is_run,
             every_program_is_one_binary;
         once [LXC, BUSYBOX]: exec_passes_the_exit_code_on, memory_is_limited, a_network_interface_is_there;
-        once []: init_is_repeatable, init_lays_out_what_the_design_says
+        once []: who_is_not_there_is_said, init_is_repeatable, init_lays_out_what_the_design_says
     )
 }
 
@@ -24,6 +24,9 @@ fn status_names_what_is(host: &Host, kind: Kind) {
     assert!(row.is_some_and(|row| row.contains("running") && row.contains("tiny")), "{}", list.describe());
     let own = host.hookvisor(["status"]).ok();
     assert!(own.out().contains(&id), "{}", own.describe());
+    let other = host.guest(kind);
+    let one = host.hookvisor(["status", &id]).ok();
+    assert!(one.out().contains(&id) && !one.out().contains(&other.id()), "{}", one.describe());
     guest.stop().ok();
 }
 
@@ -52,9 +55,25 @@ fn the_history_names_outcomes_and_lines(host: &Host, kind: Kind) {
 
 fn the_log_can_be_asked(host: &Host, kind: Kind) {
     let guest = host.guest(kind);
-    guest.start().ok();
+    guest.on("post-start", "echo '<3>no such device' >&2");
+    let start = guest.start().ok();
+    assert!(
+        start.describe().contains("no such device") && !start.describe().contains("<3>"),
+        "{}",
+        start.describe()
+    );
     guest.stop().ok();
     let id = guest.id();
+    for command in [&["log"][..], &["hooks", "show"]] {
+        let shown = host.hookvisor(command.iter().copied().chain([id.as_str()])).ok();
+        assert!(shown.out().contains("err | error: no such device\n"), "{}", shown.describe());
+    }
+    let told = host.hookvisor(["hooks", "show", &id, "--output-format", "json"]).ok();
+    assert!(
+        told.out().contains("\"priority\":3") && told.out().contains("<3>no such device"),
+        "{}",
+        told.describe()
+    );
     let all = host.hookvisor(["log", &id]).ok();
     let some = host.hookvisor(["log", &id, "--phase", "post-start"]).ok();
     for phase in ["pre-start", "post-start", "pre-stop", "post-stop"] {
@@ -65,6 +84,22 @@ fn the_log_can_be_asked(host: &Host, kind: Kind) {
             "{}",
             some.describe()
         );
+    }
+}
+
+fn who_is_not_there_is_said(host: &Host) {
+    for command in [&["log", "999999"][..], &["status", "999999"]] {
+        let output = host.hookvisor(command).fails();
+        assert_eq!(output.out(), "", "{}", output.describe());
+        output.complains("Configuration file 'nodes/pve1/qemu-server/999999.conf' does not exist");
+    }
+    for command in [["qm", "snapshot"], ["qm", "migrate"], ["pct", "clone"], ["pvesm", "export"]] {
+        let output = host.run(command[0], [command[1], "100", "x"]);
+        let text = format!(
+            "ERROR: '{}' is a command of Proxmox VE that hookvisor does not have\n",
+            command.join(" ")
+        );
+        assert_eq!((output.status.code(), output.err()), (Some(255), text));
     }
 }
 

@@ -4,7 +4,7 @@ use crate::clients::Clients;
 use crate::tasks::Tasks;
 use hooks::{Read, Reader};
 use model::{Event, Phase, Stream};
-use record::journal::Scene;
+use record::journal::{Priority, Scene};
 use record::lines::{Budget, Ending, Keep, Kept, Record, Splitter};
 use record::{Journal, Ledger};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -33,6 +33,7 @@ pub(crate) struct Piped {
     splitter: Splitter,
     keep: Option<Keep>,
     budget: Budget,
+    shown: Shown,
     closed: bool,
     /// Nobody held it when it was last read.
     unheld: bool,
@@ -49,6 +50,7 @@ impl Piped {
             splitter: Splitter::default(),
             keep: Some(Keep::default()),
             budget: Budget::journal(),
+            shown: Shown::default(),
             closed: false,
             unheld: false,
         };
@@ -103,10 +105,17 @@ impl Piped {
             |record: Record<'_>| pass(record, (*phase, script, *stream), keep.as_mut(), budget, sinks);
         splitter.push(bytes, &mut each);
         // The record first: a keeper that is killed here has shown less than it recorded.
-        sinks.tasks.show(bytes, sinks.clients);
+        match self.phase {
+            Some(_) => sinks.tasks.show(&self.shown.without_priorities(bytes), sinks.clients),
+            None => sinks.tasks.show(bytes, sinks.clients),
+        }
     }
 
     fn last_line(&mut self, sinks: &mut Sinks<'_>) {
+        let rest = self.shown.rest();
+        if !rest.is_empty() {
+            sinks.tasks.show(&rest, sinks.clients);
+        }
         let Self { phase, script, stream, splitter, keep, budget, .. } = self;
         let mut each =
             |record: Record<'_>| pass(record, (*phase, script, *stream), keep.as_mut(), budget, sinks);
@@ -146,9 +155,11 @@ fn pass(
 
 fn keep_record(kept: Kept<'_>, phase: Option<Phase>, stream: Stream, sinks: &mut Sinks<'_>) {
     let cut;
+    let mut first = false;
     let (bytes, more, end): (&[u8], bool, &[u8]) = match &kept {
         Kept::Record(record) => {
             let end: &[u8] = if record.ending == Ending::Newline { b"\n" } else { b"" };
+            first = record.part == 1;
             (record.bytes, record.more(), end)
         }
         Kept::Cut(count) => {
@@ -160,6 +171,65 @@ fn keep_record(kept: Kept<'_>, phase: Option<Phase>, stream: Stream, sinks: &mut
         // What a script prints is no reason to stop for.
         let _ = ledger.append(&Event::Output { phase, stream, text: bytes.into(), more });
     }
-    sinks.tasks.log(bytes);
+    let marked = Priority::prefix(bytes).filter(|_| first && phase.is_some());
+    sinks.tasks.log(marked.map_or(bytes, |(_, rest)| rest));
     sinks.tasks.log(end);
+}
+
+/// What people are shown of an output, which comes in pieces: lines without the priorities that they begin with.
+#[derive(Debug, Default)]
+struct Shown {
+    /// Within a line; what else it begins with has been seen to be no priority.
+    within: bool,
+    /// The beginning of a line that may be one.
+    held: Vec<u8>,
+}
+
+impl Shown {
+    fn without_priorities(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len() + self.held.len());
+        for byte in bytes {
+            if self.within {
+                out.push(*byte);
+                self.within = *byte != b'\n';
+                continue;
+            }
+            self.held.push(*byte);
+            match self.held[..] {
+                [b'<'] | [b'<', b'0'..=b'7'] => {}
+                [b'<', b'0'..=b'7', b'>'] => {
+                    self.held.clear();
+                    self.within = true;
+                }
+                _ => {
+                    out.append(&mut self.held);
+                    self.within = *byte != b'\n';
+                }
+            }
+        }
+        out
+    }
+
+    /// What was held back where nothing more comes.
+    fn rest(&mut self) -> Vec<u8> {
+        self.within |= !self.held.is_empty();
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priorities_are_not_shown_however_lines_are_cut() {
+        let text = b"<3>no such device\nplain <4> here\n<8>x\n\n<<5>y\n<7>\n<2";
+        for size in 1..text.len() {
+            let mut shown = Shown::default();
+            let mut out: Vec<u8> = text.chunks(size).flat_map(|cut| shown.without_priorities(cut)).collect();
+            out.extend(shown.rest());
+            let want = "no such device\nplain <4> here\n<8>x\n\n<<5>y\n\n<2";
+            assert_eq!(String::from_utf8_lossy(&out), want, "{size}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use crate::{ApiError, Context, Params, Permission, Refusal};
 use ::config::schema::Property;
 use model::RunId;
 use record::history::{self, HistoryError};
+use record::journal::Priority;
 use serde_json::{Value, json};
 
 static PARAMETERS: &[Property] = &[
@@ -50,6 +51,9 @@ fn tell(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         if (start..end).contains(&(total - 1)) {
             let mut row = json!(line);
             row["n"] = json!(total);
+            if let Some((priority, _)) = Priority::prefix(line.text.as_bytes()) {
+                row["priority"] = json!(priority as u8);
+            }
             lines.push(row);
         }
     }

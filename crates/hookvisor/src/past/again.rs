@@ -4,7 +4,7 @@ use super::{RUN, find};
 use crate::cli::{Answer, Command};
 use crate::clock::seconds;
 use crate::local::told;
-use crate::programs::record::message;
+use crate::programs::record::{said, with_priorities};
 use crate::programs::{outcome, plain};
 use crate::table::{Column, Drawing, table};
 use crate::world::{LAID, given, scenery};
@@ -75,10 +75,14 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
         let now = replay(layout, &recalled, at, version, place).map_err(|error| {
             format!("{} of {} cannot be called again: {}", call.phase, call.script, told(&error))
         })?;
+        let same = call.outcome == Some(now.outcome);
+        let (mut lines, mut now) = (json!(lines), json!(now));
+        with_priorities(&mut lines);
+        with_priorities(&mut now["lines"]);
         rows.push(json!({
             "phase": call.phase,
             "script": call.script,
-            "same": call.outcome == Some(now.outcome),
+            "same": same,
             "then": { "outcome": call.outcome, "cause": call.cause, "millis": call.millis, "lines": lines },
             "now": now,
         }));
@@ -140,7 +144,7 @@ fn beside(answer: &Answer<'_>) -> (String, u8) {
 fn printed(call: &Value) -> String {
     let lines = call["lines"].as_array().into_iter().flatten().map(|line| {
         let mark = if line["stream"] == "stderr" { "err |" } else { "out |" };
-        format!("{mark} {}\n", message(&line["text"]))
+        format!("{mark} {}\n", said(&line["text"], line["stream"].as_str(), None))
     });
     lines.collect()
 }

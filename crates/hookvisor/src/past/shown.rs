@@ -4,7 +4,7 @@ use super::{RUN, find};
 use crate::cli::{Answer, Command};
 use crate::clock::{local_time, seconds};
 use crate::local::told;
-use crate::programs::record::message;
+use crate::programs::record::{said, with_priorities};
 use crate::programs::{blocks, outcome, plain};
 use api::{Output, Params};
 use config::schema::Property;
@@ -42,6 +42,7 @@ fn show(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, S
             made.with.env.iter().map(|(key, value)| masked(&lossy(key), &lossy(value))).collect();
         let digest = made.with.config.clone();
         let shown = &mut value["calls"][at];
+        with_priorities(&mut shown["lines"]);
         shown["arguments"] = json!([vmid.to_string(), call.phase.as_str()]);
         shown["env"] = Value::Object(env);
         shown["config"] = json!(digest);
@@ -144,7 +145,10 @@ fn block(out: &mut String, call: &Value, made: &Value) {
     let lines = made["lines"].as_array().into_iter().flatten();
     for (at, line) in lines.enumerate() {
         let mark = if line["stream"] == "stderr" { "err |" } else { "out |" };
-        row(if at == 0 { "printed" } else { "" }, format!("{mark} {}", message(&line["text"])));
+        row(
+            if at == 0 { "printed" } else { "" },
+            format!("{mark} {}", said(&line["text"], line["stream"].as_str(), None)),
+        );
     }
 }
 

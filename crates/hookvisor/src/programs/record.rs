@@ -2,6 +2,8 @@
 
 use super::print::{field, plain};
 use crate::clock::local_time;
+use ::record::journal::Priority;
+use model::Stream;
 use serde_json::Value;
 
 /// `2026-11-22 19:16:02.123  100 pre-start   out | text`
@@ -13,8 +15,45 @@ pub(crate) fn line(record: &Value) -> String {
         _ => "    -",
     };
     // The lines of a message that has several stand below each other.
-    let message = message(&record["message"]).trim_end().replace('\n', &format!("\n{:49}", ""));
+    let message = said(&record["message"], record["stream"].as_str(), record["priority"].as_u64())
+        .trim_end()
+        .replace('\n', &format!("\n{:49}", ""));
     format!("{when}  {:>6} {:<10} {mark} {message}\n", field(record, "vmid"), field(record, "phase"))
+}
+
+/// The priorities of lines in words, from the gravest on.
+const PRIORITIES: [&str; 8] =
+    ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
+
+/// A line of an output, with its priority in a word where it is not the output's usual one. The priority is `known`, or the line
+/// itself begins with it, which is not shown.
+pub(crate) fn said(text: &Value, stream: Option<&str>, known: Option<u64>) -> String {
+    let text = message(text);
+    let usual = match stream {
+        Some("stdout") => Priority::usual(Stream::Stdout),
+        Some("stderr") => Priority::usual(Stream::Stderr),
+        _ => return text,
+    };
+    let own = Priority::prefix(text.as_bytes()).filter(|_| known.is_none());
+    let (priority, rest) = match own {
+        Some((priority, rest)) => (priority as u64, String::from_utf8_lossy(rest).into_owned()),
+        None => (known.unwrap_or(usual as u64), text),
+    };
+    match usize::try_from(priority).ok().and_then(|at| PRIORITIES.get(at)) {
+        Some(word) if priority != usual as u64 => format!("{word}: {rest}"),
+        _ => rest,
+    }
+}
+
+/// Lines as programs are told of them: as they are, and with the priority that they begin with.
+pub(crate) fn with_priorities(lines: &mut Value) {
+    for line in lines.as_array_mut().into_iter().flatten() {
+        let priority =
+            Priority::prefix(message(&line["text"]).as_bytes()).map(|(priority, _)| priority as u8);
+        if let Some(priority) = priority {
+            line["priority"] = priority.into();
+        }
+    }
 }
 
 /// Text as it is; bytes that are none as an array of numbers, with what is readable of them.
@@ -28,6 +67,25 @@ pub(crate) fn message(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_priority_is_a_word_where_it_is_not_the_usual_one() {
+        for (text, stream, known, want) in [
+            ("<3>no such device", "stderr", None, "error: no such device"),
+            ("<4>hm", "stderr", None, "hm"),
+            ("<6>hm", "stdout", None, "hm"),
+            ("<7>hm", "stdout", None, "debug: hm"),
+            ("<9>hm", "stdout", None, "<9>hm"),
+            ("no such device", "stderr", Some(3), "error: no such device"),
+            ("<3>x", "stderr", Some(4), "<3>x"),
+        ] {
+            assert_eq!(said(&json!(text), Some(stream), known), want, "{text}");
+        }
+        assert_eq!(said(&json!("<3>x"), None, None), "<3>x");
+        let mut lines = json!([{"text": "<3>x"}, {"text": "y"}]);
+        with_priorities(&mut lines);
+        assert_eq!(lines, json!([{"text": "<3>x", "priority": 3}, {"text": "y"}]));
+    }
 
     #[test]
     fn a_line_says_when_who_and_what() {

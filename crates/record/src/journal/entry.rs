@@ -1,5 +1,5 @@
 use crate::clock;
-use model::Text;
+use model::{Stream, Text};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -26,7 +26,8 @@ pub enum Priority {
 
 impl Priority {
     /// The priority that a line begins with, as sd-daemon(3) has it, `<3>no such device`; and the rest of the line.
-    pub(super) fn prefix(line: &[u8]) -> Option<(Self, &[u8])> {
+    #[must_use]
+    pub fn prefix(line: &[u8]) -> Option<(Self, &[u8])> {
         const ALL: [Priority; 8] = [
             Priority::Emergency,
             Priority::Alert,
@@ -39,6 +40,15 @@ impl Priority {
         ];
         let [b'<', level @ b'0'..=b'7', b'>', rest @ ..] = line else { return None };
         Some((ALL[usize::from(level - b'0')], rest))
+    }
+
+    /// That of a line on an output that says none itself: output is information, and complaints are warnings.
+    #[must_use]
+    pub fn usual(stream: Stream) -> Self {
+        match stream {
+            Stream::Stdout => Self::Info,
+            Stream::Stderr => Self::Warning,
+        }
     }
 }
 

@@ -87,12 +87,8 @@ impl Scene {
     /// scripts complained about; a line may say another one itself, `<3>…` (sd-daemon(3)).
     #[must_use]
     pub fn output(&self, phase: Phase, script: &str, stream: Stream, record: &Record<'_>) -> Entry {
-        let usual = match stream {
-            Stream::Stdout => Priority::Info,
-            Stream::Stderr => Priority::Warning,
-        };
         let own = if record.part == 1 { Priority::prefix(record.bytes) } else { None };
-        let (priority, bytes) = own.unwrap_or((usual, record.bytes));
+        let (priority, bytes) = own.unwrap_or((Priority::usual(stream), record.bytes));
         let part = (record.part > 1 || record.more()).then(|| record.part.to_string());
         self.hook(priority, HOOK_IDENTIFIER, phase, script, bytes)
             .field("HOOK_STREAM", stream.as_str())
