@@ -198,6 +198,12 @@ done
 for item in "${hosts[@]}" "${storages[@]}"; do
     [[ $item =~ ^[A-Za-z0-9:][A-Za-z0-9._:%-]*(@[0-9]+)?$ ]] || refuse "'$item' is no name of a host or storage"
 done
+for item in "${storages[@]}"; do
+    # 'local' is there without being defined.
+    id=${item%@*}
+    defined="^[a-z]+:[[:space:]]*${id//./\\.}[[:space:]]*\$"
+    [[ $id == local ]] || grep -qE "$defined" "$root/etc/pve/storage.cfg" || refuse "no storage is called '$id'"
+done
 for item in "${agents[@]}"; do
     [[ $item =~ ^[1-9][0-9]*(@[0-9]+)?$ ]] || refuse "wait_agent has '$item', which is no VMID"
     [[ ${item%@*} != "$vmid" ]] || refuse "wait_agent has the guest itself, which does not run yet"

@@ -105,7 +105,8 @@ fn what_is_not_there_is_named(host: &Host, kind: Kind) {
             "wait_storage=nas@1".to_owned(),
             "the storage nas is not there after 1 s: it is inactive".to_owned(),
         ),
-        ("wait_storage=none".to_owned(), "no storage is called 'none'".to_owned()),
+        // At once, and not when its turn comes.
+        ("wait_mount=/none-such@50, wait_storage=none".to_owned(), "no storage is called 'none'".to_owned()),
         (
             format!("wait_agent={agent}@1"),
             format!("the agent of guest {agent} is not there after 1 s: VM {agent} is not running"),
