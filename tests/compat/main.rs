@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod by_chance;
+mod ci_page;
 mod commands;
 mod doctor;
 mod documentation;
@@ -10,6 +11,7 @@ mod transcripts;
 fn main() -> std::process::ExitCode {
     let tests = [
         transcripts::tests(),
+        ci_page::tests(),
         commands::tests(),
         doctor::tests(),
         bad_input::tests(),

@@ -7,6 +7,7 @@ mod cpu_pin;
 mod gpu_vfio;
 mod guest_deps;
 mod net_tap;
+mod one_file;
 mod pve;
 mod scene;
 mod wait_for;
@@ -20,6 +21,7 @@ fn main() -> std::process::ExitCode {
         net_tap::tests(),
         after_stop::tests(),
         gpu_vfio::tests(),
+        one_file::tests(),
     ];
     e2e::suite::main("library", tests.concat())
 }
