@@ -92,7 +92,10 @@ pub(crate) static HOOKVISOR: Program = Program {
             .print(recovered),
         serve::SERVE,
         Command::new("startall", &all::start::START, &[]).example("hookvisor startall --vms 100,101"),
-        Command::new("status", &status::STATUS, &["vmid"]).example("hookvisor status").formats().print(overview),
+        Command::new("status", &status::STATUS, &["vmid"])
+            .example("hookvisor status")
+            .formats()
+            .print(overview),
         Command::new("stopall", &all::stop::STOP, &[]).example("hookvisor stopall --timeout 60"),
     ],
     aliases: &[],

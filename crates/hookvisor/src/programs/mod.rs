@@ -96,7 +96,7 @@ mod tests {
                         }
                         (command, Vec::new())
                     }
-                    Asked::Help(_) => panic!("{} asks for help", command.example),
+                    Asked::Help(_) | Asked::Undone(_) => panic!("{} calls nothing", command.example),
                 };
                 assert_eq!(found.name, command.name, "{}", command.example);
                 for (name, value) in given {
