@@ -27,9 +27,14 @@ struct Group {
     checks: &'static [(&'static str, Check)],
 }
 
-/// What is quickly looked at and everybody is told in passing, without a limit.
-const IN_PASSING: [Check; 5] =
-    [machines::program, containers::program, containers::ids, kernel::devices, server::passwords];
+/// What is quickly looked at and everybody is told in passing, without a limit, from this state on.
+const IN_PASSING: [(Check, State); 5] = [
+    (machines::program, State::Problem),
+    (containers::program, State::Problem),
+    (containers::ids, State::Problem),
+    (kernel::devices, State::Problem),
+    (server::accounts, State::Note),
+];
 
 const GROUPS: &[Group] = &[
     Group {
@@ -63,7 +68,7 @@ const GROUPS: &[Group] = &[
         name: "services",
         checks: &[
             ("certificate", server::certificate),
-            ("PAM", server::passwords),
+            ("log-in", server::accounts),
             ("clock", server::clock),
             ("systemd", units::of_host),
         ],
@@ -152,10 +157,12 @@ pub fn settings(layout: &Layout) -> Vec<Finding> {
 #[must_use]
 pub fn missing(layout: &Layout) -> Vec<String> {
     let scene = Scene::look(layout);
-    let found = IN_PASSING.iter().flat_map(|check| check(&scene));
+    let found = IN_PASSING
+        .iter()
+        .flat_map(|(check, from)| check(&scene).into_iter().filter(move |found| found.state >= *from));
     let line = |found: Finding| {
         let mend = found.mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
         format!("{}: {}{mend}", found.about, found.what)
     };
-    found.filter(|found| found.state == State::Problem).map(line).collect()
+    found.map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! What the API's server relies on: its certificate, PAM, and the clock.
+//! What the API's server relies on: its certificate, and the clock.
 #![expect(unsafe_code, reason = "the system call adjtimex has no safe wrapper")]
 
 use crate::Finding;
@@ -23,19 +23,6 @@ pub(crate) fn certificate(scene: &Scene) -> Vec<Finding> {
     let files = ["pveproxy-ssl.pem", "pve-ssl.pem"].map(|name| folder.join(name));
     let Some(file) = files.into_iter().find(|file| file.exists()) else { return Vec::new() };
     vec![judge(&file, now())]
-}
-
-/// Whether passwords of the realm `pam` can be asked for.
-pub(crate) fn passwords(_: &Scene) -> Vec<Finding> {
-    if access::PAM {
-        return Vec::new();
-    }
-    vec![Finding::problem(
-        "PAM",
-        "this program is static and cannot ask PAM",
-        "users of the realm 'pam' cannot log in with a password",
-        "hookvisor user add NAME@pve",
-    )]
 }
 
 fn now() -> i64 {
@@ -92,6 +79,19 @@ fn first(raw: &[u8]) -> Option<Certificate> {
 
 fn seconds(time: Time) -> i64 {
     i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Log-ins of the realm `pam`.
+pub(crate) fn accounts(_: &Scene) -> Vec<Finding> {
+    if access::PAM {
+        return Vec::new();
+    }
+    let what = "this program is static and cannot ask PAM";
+    let why = "users of the realm 'pam' cannot log in with a password; those of the realm 'pve' can";
+    vec![
+        Finding::problem("log-in", what, why, "hookvisor user add ann@pve && hookvisor user passwd ann@pve")
+            .unless(false),
+    ]
 }
 
 /// The clock, by which records, tickets and certificates are dated.

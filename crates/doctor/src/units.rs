@@ -43,9 +43,7 @@ struct Unit {
 fn of_hookvisor(folders: &[&Path]) -> BTreeSet<Unit> {
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
     let unit = |entry: fs::DirEntry| {
-        // A template is none that could be asked about.
-        let is_unit = |name: &String| name.ends_with(".service") && !name.contains('@');
-        let name = entry.file_name().into_string().ok().filter(is_unit)?;
+        let name = entry.file_name().into_string().ok().filter(|name| is_unit(name))?;
         let text = fs::read_to_string(entry.path()).ok()?;
         let commands: Vec<&str> = text.lines().filter(|line| line.trim().starts_with("ExecStart=")).collect();
         let runs = |line: &&str| line.contains("/hookvisor ") || line.contains("/hookvisor\t");
@@ -53,6 +51,11 @@ fn of_hookvisor(folders: &[&Path]) -> BTreeSet<Unit> {
         commands.iter().any(runs).then_some(Unit { name, starts })
     };
     entries.filter_map(unit).collect()
+}
+
+/// A template is none by itself: systemd is asked about those that are made of it by who makes them.
+fn is_unit(name: &str) -> bool {
+    name.ends_with(".service") && !name.ends_with("@.service")
 }
 
 fn judge(units: &BTreeSet<Unit>, onboot: bool, tell: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
@@ -79,7 +82,7 @@ fn judge(units: &BTreeSet<Unit>, onboot: bool, tell: impl Fn(&str) -> Option<Str
             "startall",
             "no unit runs 'hookvisor startall'",
             "guests with 'onboot: 1' are not started with the host",
-            "${EDITOR:-vi} /etc/systemd/system/hookvisor.service && systemctl enable hookvisor.service",
+            "cp packaging/systemd/*.service /usr/lib/systemd/system/ && systemctl enable hookvisor-guests",
         ));
     }
     found
@@ -91,11 +94,27 @@ mod tests {
     use crate::State;
 
     #[test]
+    fn the_units_of_the_package_are_known() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd");
+        let units = of_hookvisor(&[&folder]);
+        let starts: Vec<(&str, bool)> = units.iter().map(|unit| (unit.name.as_str(), unit.starts)).collect();
+        assert_eq!(
+            starts,
+            [
+                ("hookvisor-guests.service", true),
+                ("hookvisor-recover.service", false),
+                ("hookvisor.service", false)
+            ]
+        );
+    }
+
+    #[test]
     fn units_that_run_hookvisor_are_asked_about() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         put("guests.service", "[Service]\nExecStart=/usr/bin/hookvisor startall\n");
         put("api.service", "[Service]\nExecStart=/usr/bin/hookvisor serve --listen [::]:8006\n");
+        put("keeper@.service", "[Service]\nExecStart=/usr/bin/hookvisor keeper-unit %i\n");
         put("other.service", "[Service]\nExecStart=/bin/true\n");
         let units = of_hookvisor(&[folder.path(), Path::new("/none-such")]);
         let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();

@@ -127,7 +127,9 @@ fn reports(answer: &Answer<'_>) -> (String, u8) {
         }
     }
     let unread = reports.iter().filter(|report| report["error"].is_string()).count();
-    let scripts = plural(reports.iter().filter(|report| report["language"].is_string()).count(), "script");
+    // What is said of the host's settings is about no script.
+    let read = reports.iter().filter(|report| report["language"].is_string()).count();
+    let scripts = plural(read, "script");
     let not_read = if unread > 0 { format!(", {unread} that cannot be read") } else { String::new() };
     let [errors, warnings, notes] = counts;
     let _ = writeln!(
