@@ -17,8 +17,8 @@ pub(crate) fn read(text: &str) -> Result<Script, Unreadable> {
     Ok(Script { body, wrong: syntax::wrong_lines(&tree) })
 }
 
-/// The tree of a text. Where the grammar takes `$X.$1` apart into `$X.$` and a command `1`, the text is one with `${1}`,
-/// which it reads as a shell does.
+/// The tree of a text. Where the grammar takes `$X.$1` apart into `$X.$` and a command `1`, or `${X}/$Y.z` likewise, the text
+/// is one with `${1}` and `${Y}`, which it reads as a shell does.
 fn parse(text: &str) -> Result<(Cow<'_, str>, tree_sitter::Tree), Unreadable> {
     let mut text = Cow::Borrowed(text);
     loop {
@@ -29,19 +29,31 @@ fn parse(text: &str) -> Result<(Cow<'_, str>, tree_sitter::Tree), Unreadable> {
         }
         // From the end on, so that what is before stays where it is.
         for at in lost.into_iter().rev() {
-            let braced = format!("{{{}}}", &text[at + 1..at + 2]);
-            text.to_mut().replace_range(at + 1..at + 2, &braced);
+            let name = name_length(&text.as_bytes()[at + 1..]);
+            let braced = format!("{{{}}}", &text[at + 1..=at + name]);
+            text.to_mut().replace_range(at + 1..=at + name, &braced);
         }
     }
 }
 
-/// Where a dollar sign with a digit behind it is no expansion, in their order.
+/// How long the name of a parameter is that a text begins with: one digit, or a variable's name.
+fn name_length(text: &[u8]) -> usize {
+    match text.first() {
+        Some(first) if first.is_ascii_digit() => 1,
+        Some(first) if first.is_ascii_alphabetic() || *first == b'_' => {
+            text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
+        }
+        _ => 0,
+    }
+}
+
+/// Where a dollar sign with a parameter's name behind it is no expansion, in their order.
 fn lost_dollars(tree: &tree_sitter::Tree, text: &[u8]) -> Vec<usize> {
     let mut lost = Vec::new();
     let mut stack = vec![tree.root_node()];
     while let Some(node) = stack.pop() {
         let is_lost = |child: &Tree<'_>| {
-            child.kind() == "$" && text.get(child.end_byte()).is_some_and(u8::is_ascii_digit)
+            child.kind() == "$" && text.get(child.end_byte()..).is_some_and(|rest| name_length(rest) > 0)
         };
         let children = node.all();
         if node.kind() == "concatenation" {
