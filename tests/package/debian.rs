@@ -2,9 +2,9 @@
 //! was started in it ends with it.
 
 use e2e::output::{Output, run};
+use e2e::suite::packages;
 use e2e::{proc, wait};
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// The versions of the package that are there.
@@ -130,9 +130,4 @@ impl Drop for Debian {
         proc::kill(self.first);
         let _ = self.unshare.wait();
     }
-}
-
-/// The folder with the packages.
-pub(crate) fn packages() -> PathBuf {
-    PathBuf::from(std::env::var_os("E2E_PACKAGE").expect("the test is skipped without it"))
 }

@@ -1,8 +1,8 @@
 //! What is there after an installation.
 
-use crate::debian::{Debian, NEW, OLD, packages};
+use crate::debian::{Debian, NEW, OLD};
 use e2e::suite::Need::{DebianPackage, Root};
-use e2e::suite::Test;
+use e2e::suite::{Test, packages};
 
 pub(crate) fn tests() -> Vec<Test> {
     e2e::tests!(bare [Root, DebianPackage]:

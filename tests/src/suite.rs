@@ -122,6 +122,15 @@ pub fn debian_root() -> Option<PathBuf> {
     me.ancestors().skip(1).map(|folder| folder.join("debian/root.tar")).find(|path| path.is_file())
 }
 
+/// The folder with the Debian package in its versions.
+///
+/// # Panics
+/// Where `Need::DebianPackage` is not met.
+#[must_use]
+pub fn packages() -> PathBuf {
+    PathBuf::from(std::env::var_os("E2E_PACKAGE").expect("the test is skipped without it"))
+}
+
 /// The Python that has the clients: of the environment in the folder `python` of the target folder, where
 /// `cargo xtask test` makes it.
 #[must_use]

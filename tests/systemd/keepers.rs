@@ -1,14 +1,14 @@
 //! Keepers as units of systemd's.
 
 use crate::machine::{CT, Machine, VM};
-use e2e::suite::{BUSYBOX, LXC, Need, QEMU, Test};
+use e2e::suite::Need::{DebianPackage, DebianRoot};
+use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Host, tests, wait};
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![once [QEMU, LXC, BUSYBOX, Need::DebianRoot]:
+    tests![once [QEMU, LXC, BUSYBOX, DebianRoot, DebianPackage]:
         a_keeper_that_is_killed_eight_times_keeps_its_guest,
-        units_and_control_groups_are_those_of_proxmox_ve,
-        another_version_is_installed_while_guests_run]
+        units_and_control_groups_are_those_of_proxmox_ve]
 }
 
 /// SIGKILL is what the kernel's OOM killer sends, too.
@@ -77,23 +77,4 @@ fn units_and_control_groups_are_those_of_proxmox_ve(host: &Host) {
     });
     machine.run(&format!("qm stop {VM}; pct stop {CT}"));
     assert_eq!(machine.run("systemctl --failed -q --no-legend"), "");
-}
-
-fn another_version_is_installed_while_guests_run(host: &Host) {
-    let machine = Machine::boot(host);
-    machine.run(&format!("qm start {VM}; pct start {CT}"));
-    let keepers = [machine.keeper(VM), machine.keeper(CT)];
-    machine.notes();
-    machine.replace_program();
-    machine.run("systemctl daemon-reload; systemctl restart hookvisor");
-    assert_eq!([machine.keeper(VM), machine.keeper(CT)], keepers);
-    assert_eq!(machine.notes(), [""; 0]);
-    // The keeper of before bears one of the program that is installed now.
-    machine.run(&format!("pct reboot {CT}; kill -KILL {}", keepers[0]));
-    wait::until("another keeper", || (![0, keepers[0]].contains(&machine.keeper(VM))).then_some(()));
-    assert_eq!(machine.run(&format!("qm status {VM}")), "status: running");
-    let running =
-        machine.run(&format!("readlink /proc/{}/exe /proc/{}/exe", machine.keeper(VM), machine.keeper(CT)));
-    assert_eq!(running, "/usr/bin/hookvisor\n/usr/bin/hookvisor");
-    machine.run(&format!("qm stop {VM}; pct stop {CT}"));
 }

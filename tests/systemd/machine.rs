@@ -1,9 +1,9 @@
 //! A host under systemd: a container of ours with a Debian in it, and in that hookvisor with its units and two guests.
 
-use e2e::host::{NODE, binary};
+use e2e::host::NODE;
 use e2e::output::Output;
 use e2e::qmp::Monitor;
-use e2e::suite::debian_root;
+use e2e::suite::{debian_root, packages};
 use e2e::{Behaviour, Guest, Host, Kind, template, tiny_vm, wait};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 pub(crate) const VM: u32 = 100;
 /// The container in there.
 pub(crate) const CT: u32 = 200;
+
+/// The versions of the package that are there, and their files.
+pub(crate) const OLD: (&str, &str) = ("0.0.1", "old.deb");
+pub(crate) const NEW: (&str, &str) = ("0.0.2", "new.deb");
 
 /// Notes each call with its cause or reason, then does what the test wants in that phase.
 const HOOK: &str = "#!/bin/sh
@@ -51,23 +55,22 @@ impl<'h> Machine<'h> {
         fs::create_dir_all(&cache).expect("the folder of templates can be made");
         symlink(debian_root().expect("a Debian"), cache.join("debian.tar")).expect("a link can be made");
         let create =
-            ["create", &id, "local:vztmpl/debian.tar", "--ostype", "unmanaged", "--hostname", "host"];
+            ["create", &id, "local:vztmpl/debian.tar", "--ostype", "unmanaged", "--hostname", "pve1"];
         let options =
             ["--rootfs", "local:0", "--memory", "2048", "--unprivileged", "0", "--features", "nesting=1"];
         host.pct([&create[..], &options].concat()).ok();
         let guest = host.adopt(Kind::Container, vmid);
         let root = host.at(&format!("var/lib/vz/images/{id}/subvol-{id}-disk-0.subvol"));
-        install(&root);
+        furnish(&root);
         let machine = Self { host, guest, root };
         machine.guest.start().ok();
         machine.wait_up();
+        machine.install(OLD).ok();
         machine.run(&format!(
-            "hookvisor init --node pve1
-             qm create {VM} --name tiny --memory 16 --kvm 0 --vga none --ide0 local:{VM}/vm-{VM}-disk-0.raw \
+            "qm create {VM} --name tiny --memory 16 --kvm 0 --vga none --ide0 local:{VM}/vm-{VM}-disk-0.raw \
                 --boot order=ide0 --hookscript local:snippets/hook --startup order=1,up=0 --onboot 1
              pct create {CT} local:vztmpl/busybox.tar.gz --ostype unmanaged --rootfs local:0 --memory 64 --swap 0 \
-                --unprivileged 0 --hookscript local:snippets/hook --startup order=2 --onboot 1
-             systemctl start hookvisor"
+                --unprivileged 0 --hookscript local:snippets/hook --startup order=2 --onboot 1"
         ));
         machine
     }
@@ -176,39 +179,27 @@ impl<'h> Machine<'h> {
         });
     }
 
-    /// Puts the program under test in the place of the one that is installed, as an upgrade does.
-    pub(crate) fn replace_program(&self) {
-        place_program(&self.root);
+    /// Installs, upgrades or downgrades to this version, with systemd at work.
+    pub(crate) fn install(&self, (_, file): (&str, &str)) -> Output {
+        fs::copy(packages().join(file), self.at(file)).expect("the package can be copied");
+        let output = self.try_run(&format!("dpkg --force-unsafe-io --install /{file}"));
+        fs::remove_file(self.at(file)).expect("a file can be removed");
+        output
     }
 }
 
-/// Installs hookvisor, as a package does, and what the guests are made of.
-fn install(root: &Path) {
+/// Puts there what the guests are made of, and what the machine itself needs in a container.
+fn furnish(root: &Path) {
     let write = |path: &str, text: &str| {
         let path = root.join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
         fs::write(path, text).expect("a file can be written");
     };
-    place_program(root);
-    for name in ["qm", "pct", "pvesh", "pvesm"] {
-        symlink("hookvisor", root.join("usr/bin").join(name)).expect("a link can be made");
-    }
-    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/systemd");
-    let installed = root.join("usr/lib/systemd/system");
-    for unit in fs::read_dir(units).expect("there are units").flatten() {
-        fs::copy(unit.path(), installed.join(unit.file_name())).expect("a unit can be copied");
-    }
+    // The package names the node after it.
+    write("etc/hostname", "pve1\n");
     write("etc/systemd/system/controllers.service", CONTROLLERS);
     // It outlasts a reboot.
     write("etc/systemd/journald.conf.d/persistent.conf", "[Journal]\nStorage=persistent\n");
-    let enable = |target: &str, unit: &str| {
-        let folder = root.join("etc/systemd/system").join(target);
-        fs::create_dir_all(&folder).expect("a folder can be made");
-        symlink(format!("/usr/lib/systemd/system/{unit}"), folder.join(unit)).expect("a link can be made");
-    };
-    enable("multi-user.target.wants", "hookvisor.service");
-    enable("multi-user.target.wants", "hookvisor-guests.service");
-    enable("multi-user.target.wants", "hookvisor-recover.service");
     let wants = root.join("etc/systemd/system/sysinit.target.wants");
     fs::create_dir_all(&wants).expect("a folder can be made");
     symlink("/etc/systemd/system/controllers.service", wants.join("controllers.service"))
@@ -222,11 +213,4 @@ fn install(root: &Path) {
     fs::create_dir_all(&images).expect("a folder can be made");
     tiny_vm::write_image(&images.join(format!("vm-{VM}-disk-0.raw")), &Behaviour::Obeys)
         .expect("an image can be written");
-}
-
-/// Renamed into its place, so that what runs keeps its file.
-fn place_program(root: &Path) {
-    let (new, path) = (root.join("usr/bin/.hookvisor.new"), root.join("usr/bin/hookvisor"));
-    fs::copy(binary(), &new).expect("the program can be copied");
-    fs::rename(new, path).expect("the program can be put in its place");
 }

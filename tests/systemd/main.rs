@@ -5,7 +5,9 @@ mod boot;
 mod keepers;
 mod machine;
 mod server;
+mod upgrade;
 
 fn main() -> std::process::ExitCode {
-    e2e::suite::main("systemd", [boot::tests(), keepers::tests(), server::tests()].concat())
+    let tests = [boot::tests(), keepers::tests(), server::tests(), upgrade::tests()];
+    e2e::suite::main("systemd", tests.concat())
 }

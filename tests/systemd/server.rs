@@ -1,13 +1,14 @@
 //! The API as a unit of systemd's.
 
 use crate::machine::{Machine, VM};
-use e2e::suite::{BUSYBOX, LXC, Need, QEMU, Test};
+use e2e::suite::Need::{DebianPackage, DebianRoot};
+use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Host, tests, wait};
 
 const API: &str = "curl -sSf --unix-socket /run/hookvisor/api.sock http://localhost/api2/json";
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![once [QEMU, LXC, BUSYBOX, Need::DebianRoot]:
+    tests![once [QEMU, LXC, BUSYBOX, DebianRoot, DebianPackage]:
         what_the_server_starts_is_outside_of_its_sandbox_and_outlives_it,
         a_server_that_cannot_begin_says_why]
 }

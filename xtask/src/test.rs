@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 /// The suites of the end to end tests.
 const SUITES: [&str; 8] =
-    ["lifecycle", "compat", "faults", "clients", "workshop", "library", "systemd", PACKAGE];
-/// The suite that installs the Debian package.
-const PACKAGE: &str = "package";
+    ["lifecycle", "compat", "faults", "clients", "workshop", "library", PACKAGED[0], PACKAGED[1]];
+/// The suites that install the Debian package.
+const PACKAGED: [&str; 2] = ["systemd", "package"];
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(600);
 /// The machine whose power is pulled has an emulated processor, and comes up some sixty times.
@@ -202,15 +202,19 @@ fn ignored_line(line: &str) -> Option<(String, String)> {
 fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
     let results = target().join("e2e-results.jsonl");
     let _ = fs::remove_file(&results);
+    let mut package = None;
+    if wanted(filter) {
+        match dist::prepare_tests(&target().join("debug/hookvisor")) {
+            Ok(folder) => package = Some(folder),
+            Err(message) => eprintln!("{message}"),
+        }
+    }
     for name in SUITES {
         let mut args = vec!["test", "--quiet", "--locked", "--workspace", "--test", name, "--"];
         args.extend(filter);
         let mut command = cargo(&args);
-        if name == PACKAGE && wanted(filter) {
-            match dist::prepare_tests(&target().join("debug/hookvisor")) {
-                Ok(folder) => drop(command.env("E2E_PACKAGE", folder)),
-                Err(message) => eprintln!("{message}"),
-            }
+        if let Some(folder) = package.as_ref().filter(|_| PACKAGED.contains(&name)) {
+            command.env("E2E_PACKAGE", folder);
         }
         suite(tally, name, &mut command, &results, LIMIT);
     }
@@ -218,7 +222,7 @@ fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
 
 /// Whether tests of the package may match a filter: what they need takes a while.
 fn wanted(filter: Option<&str>) -> bool {
-    filter.is_none_or(|filter| filter.starts_with(PACKAGE))
+    filter.is_none_or(|filter| PACKAGED.iter().any(|suite| filter.starts_with(suite)))
 }
 
 /// Runs one suite, whose tests leave a line each.
