@@ -16,6 +16,9 @@ const RECORD: [&str; 3] = ["var/lib/hookvisor", "var/log", "run/hookvisor/qemu-v
 /// Each start writes what LXC is told anew: only that it is there counts.
 const TOLD: &str = "var/lib/lxc";
 
+/// What a container's init writes while it boots, which is the guest's own.
+const INIT: &str = ".subvol/run/";
+
 /// A line for each thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory(BTreeSet<String>);
@@ -84,7 +87,7 @@ fn files(root: &Path, folder: &Path, lines: &mut BTreeSet<String>) {
         let path = entry.path();
         let below = path.strip_prefix(root).unwrap_or(&path);
         let (Ok(metadata), false) =
-            (entry.metadata(), RECORD.iter().any(|record| below == Path::new(record)))
+            (entry.metadata(), RECORD.iter().any(|record| below == Path::new(record)) || by_init(below))
         else {
             continue;
         };
@@ -98,6 +101,10 @@ fn files(root: &Path, folder: &Path, lines: &mut BTreeSet<String>) {
             files(root, &path, lines);
         }
     }
+}
+
+fn by_init(path: &Path) -> bool {
+    path.to_string_lossy().contains(INIT)
 }
 
 /// Of an image of a disk the size has to do.

@@ -3,7 +3,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fmt::Write as _;
-use std::io::{Read as _, Seek as _};
+use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -155,13 +155,12 @@ impl Running {
     }
 }
 
-fn read_back(mut file: &std::fs::File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // The offset is shared with the command: reading must not move where it writes.
-    let at = file.stream_position().unwrap_or(0);
-    let _ = file.rewind();
-    let _ = file.read_to_end(&mut bytes);
-    let _ = file.seek(std::io::SeekFrom::Start(at.max(bytes.len() as u64)));
+/// The offset is shared with the command, which may write at this moment: it must not move.
+fn read_back(file: &std::fs::File) -> Vec<u8> {
+    let (mut bytes, mut part) = (Vec::new(), vec![0; 1 << 16]);
+    while let Ok(count @ 1..) = file.read_at(&mut part, bytes.len() as u64) {
+        bytes.extend(&part[..count]);
+    }
     bytes
 }
 
