@@ -3,13 +3,20 @@
 use crate::finding::{Finding, How, Level};
 use crate::rule::Rule;
 use crate::rules::finding;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
-use std::io::{ErrorKind, Write};
-use std::process::{Command, Stdio};
+use std::io::{ErrorKind, Seek as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use tempfile::tempfile;
 
 /// What is known here already, or is a matter of style in a hookscript: unused variables, sourced files, `$1` in a
 /// function, and the second word that a variable may be.
 const LEFT_OUT: &str = "SC1090,SC1091,SC2034,SC2154,SC1017,SC2086,SC2155,SC2120,SC2119";
+
+/// How long it may take: a thousand open parentheses keep it for minutes.
+const LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// What shellcheck says of a script; nothing where there is no shellcheck.
 ///
@@ -18,22 +25,36 @@ const LEFT_OUT: &str = "SC1090,SC1091,SC2034,SC2154,SC1017,SC2086,SC2155,SC2120,
 pub(crate) fn findings(text: &str) -> Result<Option<Vec<Finding>>, String> {
     let mut command = Command::new("shellcheck");
     command.args(["--format=json", "--severity=warning", "--exclude", LEFT_OUT, "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let failed = |error: std::io::Error| format!("shellcheck cannot be run: {error}");
+    let (mut script, mut answer) = (tempfile().map_err(failed)?, tempfile().map_err(failed)?);
+    script.write_all(text.as_bytes()).and_then(|()| script.rewind()).map_err(failed)?;
+    command.stdin(script).stdout(answer.try_clone().map_err(failed)?).stderr(Stdio::null());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("shellcheck cannot be run: {error}")),
+        Err(error) => return Err(failed(error)),
     };
-    let stdin = child.stdin.take();
-    // Its answer may be longer than a pipe holds, so both ends are served at once.
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(text.as_bytes())));
-        child.wait_with_output()
-    });
-    let output = output.map_err(|error| format!("shellcheck did not answer: {error}"))?;
-    let list: Vec<Value> = serde_json::from_slice(&output.stdout)
-        .map_err(|_| "shellcheck's answer cannot be read".to_owned())?;
+    if !ends(&child) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("shellcheck did not end within {} s", LIMIT.tv_sec));
+    }
+    child.wait().map_err(failed)?;
+    answer.rewind().map_err(failed)?;
+    let list: Vec<Value> =
+        serde_json::from_reader(answer).map_err(|_| "shellcheck's answer cannot be read".to_owned())?;
     Ok(Some(list.iter().filter_map(one).collect()))
+}
+
+/// Waits for its end, so long at most.
+fn ends(child: &Child) -> bool {
+    let Ok(pidfd) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else { return true };
+    loop {
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&LIMIT)) {
+            Err(Errno::INTR) => {}
+            ended => return ended.is_ok_and(|ended| ended > 0),
+        }
+    }
 }
 
 fn one(comment: &Value) -> Option<Finding> {
