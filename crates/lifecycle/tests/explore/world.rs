@@ -27,7 +27,7 @@ pub(crate) fn script(number: u8) -> Script {
 }
 
 /// What really happened, as the scripts and the guest themselves would tell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truth {
     Begun(Phase, u8),
     HookEnded(Phase, u8, Outcome),
@@ -50,7 +50,7 @@ pub(crate) enum Truth {
     StopAnswered(bool),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guest {
     Booting,
     Up,
@@ -58,16 +58,13 @@ pub(crate) enum Guest {
     PoweredOff,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Running {
     pub(crate) phase: Phase,
     pub(crate) number: u8,
     pub(crate) process: ProcessId,
     pub(crate) running: bool,
 }
-
-/// What tells two moments of the world apart.
-pub(crate) type State = (usize, Option<(ProcessId, Guest)>, Option<Running>, bool, Vec<Truth>);
 
 pub(crate) struct World {
     pub(crate) budget: Budget,
@@ -78,7 +75,6 @@ pub(crate) struct World {
     pub(crate) script: Option<Running>,
     pub(crate) taken: bool,
     pub(crate) pids: u32,
-    pub(crate) states: Vec<State>,
     pub(crate) broken: Option<String>,
 }
 
@@ -94,7 +90,6 @@ impl World {
             script: None,
             taken: false,
             pids: 1000,
-            states: Vec::new(),
             broken: None,
         }
     }
@@ -125,7 +120,6 @@ impl World {
 
     pub(crate) fn say(&mut self, truth: Truth) {
         self.truth.push(truth);
-        self.states.push((self.ledger.len(), self.guest, self.script, self.taken, self.truth.clone()));
     }
 
     pub(crate) fn require(&mut self, holds: bool, what: &str) {
