@@ -44,7 +44,7 @@ fn tell(_: &Context<'_>, _: &Params) -> Result<Value, ApiError> {
 
 /// Names this build, in sixteen hexadecimal digits.
 pub(crate) fn build() -> String {
-    config::digest(concat!("hookvisor ", env!("CARGO_PKG_VERSION")).as_bytes())[..16].to_owned()
+    config::digest(format!("hookvisor {}", model::version()).as_bytes())[..16].to_owned()
 }
 
 /// `pve-manager/…`, as a node's status has it.

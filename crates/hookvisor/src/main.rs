@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         (_, Some("pam-helper")) => return ExitCode::from(u8::try_from(access::pam_helper()).unwrap_or(2)),
         (_, Some("complete")) => return run::complete(&layout, &words[1..]),
         (_, Some("--version" | "-V")) => {
-            output::print(&format!("hookvisor {}\n", env!("CARGO_PKG_VERSION")));
+            output::print(&format!("hookvisor {}\n", model::version()));
             return ExitCode::SUCCESS;
         }
         (_, Some(first)) => match programs::PROGRAMS.iter().find(|program| program.name == first) {

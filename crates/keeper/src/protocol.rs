@@ -32,7 +32,7 @@ pub(crate) struct Hello {
 
 impl Hello {
     pub(crate) fn own() -> Self {
-        Self { proto: PROTO, min_proto: PROTO, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self { proto: PROTO, min_proto: PROTO, version: model::version().to_owned() }
     }
 }
 

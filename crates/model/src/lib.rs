@@ -12,6 +12,7 @@ mod process_id;
 mod script;
 mod stop;
 mod upid;
+mod version;
 mod volume;
 
 pub use event::{Boot, CalledWith, Event, Left, Resource, Stream, Text};
@@ -23,4 +24,5 @@ pub use process_id::ProcessId;
 pub use script::{DropIn, Script};
 pub use stop::{StartReason, StopCause};
 pub use upid::Upid;
+pub use version::version;
 pub use volume::{ContentType, InvalidVolumeId, StorageId, VolumeId};

@@ -3,6 +3,7 @@
 use super::Release;
 use super::build::Programs;
 use super::notices::notices;
+use super::stamp;
 use super::tree::{Tree, read, text};
 use crate::run::{command, files, root, show};
 use std::path::Path;
@@ -32,7 +33,9 @@ pub(super) fn lay(
     release: &Release,
 ) -> Result<(), String> {
     let prefix = places.prefix;
-    tree.program(&join(prefix, "bin/hookvisor"), &programs.hookvisor())?;
+    let program = join(prefix, "bin/hookvisor");
+    tree.program(&program, &programs.hookvisor())?;
+    stamp::file(&tree.root().join(&program), &release.version)?;
     for (name, path) in programs.hookscripts() {
         tree.program(&join(prefix, &format!("lib/hookvisor/hookscripts/{name}")), &path)?;
     }
@@ -46,8 +49,9 @@ pub(super) fn lay(
     }
     texts(tree, prefix)?;
     units(tree, places)?;
-    pages(tree, places, programs, release)?;
-    completions(tree, places, programs)
+    let program = tree.root().join(program);
+    pages(tree, places, &program, release)?;
+    completions(tree, places, &program)
 }
 
 /// The units, with the program where it will lie.
@@ -96,10 +100,10 @@ fn is_document(file: &str, kind: &str) -> bool {
 }
 
 /// The manual pages, by the program itself.
-fn pages(tree: &Tree, places: &Places, programs: &Programs, release: &Release) -> Result<(), String> {
+fn pages(tree: &Tree, places: &Places, program: &Path, release: &Release) -> Result<(), String> {
     let folder = join(places.prefix, "share/man/man1");
     let made = tree.folder(&folder)?;
-    let mut man = own(programs, &["man", &made.to_string_lossy()]);
+    let mut man = own(program, &["man", &made.to_string_lossy()]);
     man.env("SOURCE_DATE_EPOCH", release.epoch.to_string()).stdout(std::process::Stdio::null());
     show(&mut man)?;
     for page in tree.walk()?.iter().filter(|path| path.starts_with(&folder) && path.ends_with(".1")) {
@@ -116,7 +120,7 @@ fn pages(tree: &Tree, places: &Places, programs: &Programs, release: &Release) -
 }
 
 /// What the shells need, a file for each program.
-fn completions(tree: &Tree, places: &Places, programs: &Programs) -> Result<(), String> {
+fn completions(tree: &Tree, places: &Places, own_program: &Path) -> Result<(), String> {
     for program in ["hookvisor"].into_iter().chain(NAMES) {
         let base = if program == "hookvisor" { places.prefix } else { places.names };
         let files = [
@@ -125,7 +129,7 @@ fn completions(tree: &Tree, places: &Places, programs: &Programs) -> Result<(), 
             ("fish", format!("share/fish/{}/{program}.fish", places.fish)),
         ];
         for (shell, path) in files {
-            let script = crate::run::capture(&mut own(programs, &["completion", shell, program]))?;
+            let script = crate::run::capture(&mut own(own_program, &["completion", shell, program]))?;
             tree.file(&join(base, &path), script)?;
         }
     }
@@ -133,8 +137,8 @@ fn completions(tree: &Tree, places: &Places, programs: &Programs) -> Result<(), 
 }
 
 /// The program, which is told nothing of this host.
-fn own(programs: &Programs, args: &[&str]) -> std::process::Command {
-    let mut command = command(&programs.hookvisor().to_string_lossy(), args);
+fn own(program: &Path, args: &[&str]) -> std::process::Command {
+    let mut command = command(&program.to_string_lossy(), args);
     command.env_remove("HOOKVISOR_ROOT");
     command
 }

@@ -5,6 +5,7 @@ mod contents;
 mod deb;
 mod notices;
 mod scene;
+mod stamp;
 mod tarball;
 mod tree;
 

@@ -62,7 +62,7 @@ fn status(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     Ok(json!({
         "root": layout.root().to_string_lossy(),
         "node": context.node().as_str(),
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": model::version(),
         "journal": journal_in_use(context),
         "guests": guests,
         "missing": doctor::missing(layout),

@@ -9,7 +9,7 @@ impl Roff {
     /// Begins a page of section 1.
     pub(super) fn new(name: &str, date: &str) -> Self {
         let mut text = ".\\\" Made by `hookvisor man`.\n".to_owned();
-        let version = env!("CARGO_PKG_VERSION");
+        let version = model::version();
         let title = escaped(&name.to_uppercase());
         let _ = writeln!(text, ".TH {title} 1 {date} \"hookvisor {version}\" \"hookvisor\"");
         Self(text)
