@@ -93,6 +93,9 @@ fn device(path: &str, why: &str, mend: &str, needs: bool) -> Finding {
     }
 }
 
+/// Where a module is not among the kernel's own, nothing can load it.
+const OTHER_KERNEL: &str = "apt-get install linux-image-$(dpkg --print-architecture) && reboot";
+
 /// The kernel's modules that have no device.
 pub(crate) fn modules(scene: &Scene) -> Vec<Finding> {
     let net = |main: &config::Section| main.indexed("net").next().is_some();
@@ -109,8 +112,7 @@ pub(crate) fn modules(scene: &Scene) -> Vec<Finding> {
     .into_iter()
     .map(|(name, symbol, why, needs)| match standing(name, symbol) {
         Some(how) => Finding::ok(name, how),
-        None => Finding::problem(name, "this kernel has no such module", why, format!("modprobe {name}"))
-            .unless(needs),
+        None => Finding::problem(name, "this kernel has no such module", why, OTHER_KERNEL).unless(needs),
     })
     .collect()
 }

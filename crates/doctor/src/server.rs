@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "the system call adjtimex has no safe wrapper")]
 
 use crate::Finding;
+use crate::programs;
 use crate::scene::Scene;
 use crate::word::path as shell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use x509_cert::Certificate;
 use x509_cert::time::Time;
@@ -20,9 +21,14 @@ const SOON: i64 = 30 * 86_400;
 pub(crate) fn certificate(scene: &Scene) -> Vec<Finding> {
     let Ok(store) = &scene.store else { return Vec::new() };
     let folder = scene.layout.pve().join("nodes").join(store.node().as_str());
-    let files = ["pveproxy-ssl.pem", "pve-ssl.pem"].map(|name| folder.join(name));
-    let Some(file) = files.into_iter().find(|file| file.exists()) else { return Vec::new() };
-    vec![judge(&file, now())]
+    let file = served(&folder);
+    if file.exists() { vec![judge(&file, now())] } else { Vec::new() }
+}
+
+/// The administrator's own where it has its key, else the node's.
+fn served(folder: &Path) -> PathBuf {
+    let own = folder.join("pveproxy-ssl.pem");
+    if own.exists() && own.with_extension("key").exists() { own } else { folder.join("pve-ssl.pem") }
 }
 
 fn now() -> i64 {
@@ -63,7 +69,7 @@ fn judge(file: &Path, now: i64) -> Finding {
     let (from, until) = (validity.not_before.to_date_time(), validity.not_after.to_date_time());
     let why = "clients refuse it";
     if now < begin {
-        Finding::problem(about, format!("is not valid before {from}"), why, "timedatectl set-ntp true")
+        Finding::problem(about, format!("is not valid before {from}"), why, set_clock())
     } else if now >= end {
         Finding::problem(about, format!("has ended at {until}"), why, mend)
     } else if now + SOON >= end {
@@ -96,16 +102,36 @@ pub(crate) fn accounts(_: &Scene) -> Vec<Finding> {
 
 /// The clock, by which records, tickets and certificates are dated.
 pub(crate) fn clock(_: &Scene) -> Vec<Finding> {
-    let mend = "timedatectl set-ntp true";
+    let built = fs::metadata("/proc/self/exe").and_then(|meta| meta.modified()).unwrap_or(UNIX_EPOCH);
+    vec![judge_clock(built, SystemTime::now(), is_synchronised(), set_clock())]
+}
+
+fn judge_clock(built: SystemTime, now: SystemTime, synchronised: bool, mend: &str) -> Finding {
     let why = "records are dated by it, and tickets and certificates end by it";
-    let built = fs::metadata("/proc/self/exe").and_then(|meta| meta.modified());
-    if built.is_ok_and(|built| built > SystemTime::now()) {
-        return vec![Finding::problem("clock", "is behind this program's own file", why, mend)];
-    }
-    if is_synchronised() {
-        vec![Finding::ok("clock", "synchronised")]
+    if built > now {
+        Finding::problem("clock", "is behind this program's own file", why, mend)
+    } else if synchronised {
+        Finding::ok("clock", "synchronised")
     } else {
-        vec![Finding::problem("clock", "is not synchronised", why, mend).unless(false)]
+        Finding::problem("clock", "is not synchronised", why, mend).unless(false)
+    }
+}
+
+/// The command that has the clock set on this host.
+fn set_clock() -> &'static str {
+    let systemd = Path::new("/run/systemd/system").is_dir();
+    // What timedatectl(1) knows to switch on; without any it refuses.
+    let units = ["/etc/systemd/ntp-units.d", "/usr/lib/systemd/ntp-units.d"];
+    let known = units.iter().any(|folder| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()));
+    how_to_set_clock(systemd, known, programs::find("chronyd").is_some())
+}
+
+fn how_to_set_clock(systemd: bool, known: bool, chrony: bool) -> &'static str {
+    match (systemd, known, chrony) {
+        (true, true, _) => "timedatectl set-ntp true",
+        (true, false, _) => "apt-get install systemd-timesyncd",
+        (false, _, true) => "chronyc makestep || chronyd",
+        (false, _, false) => "apt-get install chrony && chronyd",
     }
 }
 
@@ -122,6 +148,33 @@ fn is_synchronised() -> bool {
 mod tests {
     use super::*;
     use crate::State;
+
+    #[test]
+    fn the_certificate_is_the_one_that_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("pveproxy-ssl.pem"), "").unwrap();
+        assert!(served(folder.path()).ends_with("pve-ssl.pem"));
+        fs::write(folder.path().join("pveproxy-ssl.key"), "").unwrap();
+        assert!(served(folder.path()).ends_with("pveproxy-ssl.pem"));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_or_runs_by_itself_is_told_of() {
+        let (then, now) = (UNIX_EPOCH, SystemTime::now());
+        let seen = |built, now, synchronised| judge_clock(built, now, synchronised, "mend").state;
+        assert_eq!(seen(then, now, true), State::Ok);
+        assert_eq!(seen(then, now, false), State::Note);
+        assert_eq!(seen(now, then, true), State::Problem);
+    }
+
+    #[test]
+    fn the_clock_is_set_by_what_the_host_has() {
+        assert_eq!(how_to_set_clock(true, true, true), "timedatectl set-ntp true");
+        assert!(how_to_set_clock(true, false, false).contains("systemd-timesyncd"));
+        for chrony in [true, false] {
+            assert!(!how_to_set_clock(false, true, chrony).contains("timedatectl"));
+        }
+    }
     use rcgen::{CertificateParams, KeyPair};
     use std::time::Duration;
 
