@@ -15,7 +15,7 @@ pub(crate) const NEW: &str = "0.0.2";
 const LAY: &str = r#"set -e
 mount -t tmpfs none /mnt
 mkdir /mnt/upper /mnt/work /mnt/debian
-mount -t overlay none -o "lowerdir=$1/debian,upperdir=/mnt/upper,workdir=/mnt/work" /mnt/debian
+mount -t overlay none -o "lowerdir=$1/root,upperdir=/mnt/upper,workdir=/mnt/work" /mnt/debian
 cd /mnt/debian
 mount -t proc none proc
 mount -t tmpfs none dev
@@ -72,7 +72,7 @@ impl Debian {
         command.args([
             "env",
             "-i",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME=/root",
             "DEBIAN_FRONTEND=noninteractive",
         ]);

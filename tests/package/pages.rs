@@ -54,6 +54,12 @@ fn the_journal_explains() {
     told.prints("Subject: A hookscript keeps a guest from starting")
         .prints("local:snippets/no.sh ended with \"exit code 3\" in the phase pre-start of the guest 100")
         .prints(&format!("hookvisor hooks show {}", run.trim()));
+    debian
+        .sh("set -e; printf '#!/bin/sh\\nexec sleep 1000\\n' >/var/lib/vz/snippets/no.sh; qm start 100 >/dev/null 2>&1 &\n\
+             until hookvisor hooks abort 100 >/dev/null 2>&1; do sleep 0.1; done; wait")
+        .ok();
+    let told = debian.sh("journalctl --catalog --no-pager GUEST_VMID=100").ok();
+    told.prints("Subject: A hookscript was aborted");
     debian.sh("dpkg --remove hookvisor").ok();
     debian.sh("journalctl --list-catalog | grep ' hookvisor: '").fails();
 }
@@ -74,15 +80,16 @@ for folder, _, names in os.walk(top):
 
 fn what_pages_show_of_the_package_is_so() {
     let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for page in ["README.md", "docs/installing.md"] {
+    for (page, heading) in ["README.md", "docs/installing.md", "docs/installing.md"].iter().zip(IN_A_DEBIAN) {
         let text = std::fs::read_to_string(top.join(page)).expect("a page can be read");
-        let steps = steps(&text, |heading| IN_A_DEBIAN.contains(&heading));
-        assert!(!steps.is_empty(), "{page}");
+        let steps = steps(&text, |found| found == heading);
+        assert!(!steps.is_empty(), "{page}, {heading}");
         let debian = Debian::new();
         debian.journal();
         for step in steps {
             let command =
                 step.command.replace("apt install ./hookvisor_*.deb", "dpkg --install /packages/new.deb");
+            let command = command.replace(" hookvisor-*-linux", " /packages/hookvisor-*-linux");
             let text = debian.sh(&format!("exec 2>&1\n{command}")).out();
             let seen: Vec<&str> = text.lines().map(str::trim_end).collect();
             let wanted: Vec<&str> = step.output.iter().map(|line| line.trim_end()).collect();

@@ -24,6 +24,11 @@ fn a_guest_lives_through_upgrade_downgrade_and_reinstallation() {
         debian.install(version).ok();
         assert_eq!(debian.state("hookvisor"), format!("installed {version}"));
         assert_eq!(life(), before);
+        debian.sh("hookvisor --version").ok().prints_exactly(&format!("hookvisor {version}\n"));
+        debian
+            .sh("/proc/$(ps -C hookvisor -o pid= | tr -d ' ')/exe --version")
+            .ok()
+            .prints_exactly(&format!("hookvisor {OLD}\n"));
         debian.sh("qm status 100").ok().prints_exactly("status: running\n");
         debian.sh("cat /root/phases").prints_exactly("100 pre-start\n100 post-start\n");
         debian.sh("rm -f /usr/bin/gone /usr/share/hookvisor/names/usr/bin/gone").ok();

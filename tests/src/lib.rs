@@ -12,6 +12,7 @@ pub mod https;
 pub mod inventory;
 pub mod journal;
 pub mod linux_vm;
+pub mod machine;
 pub mod output;
 pub mod pages;
 pub mod proc;

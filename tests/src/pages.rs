@@ -2,8 +2,8 @@
 
 use crate::transcript::line_matches;
 
-/// The headings below which a page shows commands that are played on a Debian with the package installed.
-pub const IN_A_DEBIAN: [&str; 2] = ["From the package", "A Debian package"];
+/// The headings below which a page shows commands that are played on a Debian where nothing of hookvisor is installed.
+pub const IN_A_DEBIAN: [&str; 3] = ["From the package", "A Debian package", "A tarball"];
 
 /// A command of a page.
 #[derive(Debug)]

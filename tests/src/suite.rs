@@ -29,9 +29,7 @@ pub enum Need {
     GuestKernel,
     /// The disk of a machine on which hookvisor runs.
     HostMachine,
-    /// A Debian that boots in a container.
-    DebianRoot,
-    /// The Debian package, and a Debian to install it on.
+    /// The Debian package, and a Debian to install it on, which boots in a container.
     DebianPackage,
     /// Python with the clients that tests drive.
     PythonClients,
@@ -75,8 +73,7 @@ impl Need {
             Self::Bridge => *BRIDGES,
             Self::GuestKernel => linux_vm::kernel().is_some(),
             Self::HostMachine => std::env::var_os("E2E_HOST_VM").is_some(),
-            Self::DebianRoot => debian_root().is_some(),
-            Self::DebianPackage => std::env::var_os("E2E_PACKAGE").is_some(),
+            Self::DebianPackage => debian().is_some(),
             Self::PythonClients => python().is_some(),
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
@@ -95,9 +92,8 @@ impl Need {
             Self::HostMachine => {
                 "needs a machine of its own (`cargo xtask test --host-vm` makes it)".to_owned()
             }
-            Self::DebianRoot => "needs a Debian to boot (`cargo xtask test` makes it)".to_owned(),
             Self::DebianPackage => {
-                "needs the Debian package (`cargo xtask test package` makes it)".to_owned()
+                "needs the Debian package and a Debian (`cargo xtask test package` makes both)".to_owned()
             }
             Self::PythonClients => {
                 "needs the clients that are of Python (`cargo xtask test` gets them)".to_owned()
@@ -115,11 +111,10 @@ pub fn find_program(name: &str) -> bool {
     folders.into_iter().any(|folder| std::path::Path::new(folder).join(name).is_file())
 }
 
-/// The tarball of a Debian that boots in a container, where `cargo xtask test` makes it.
+/// The tree of a Debian on which nothing of hookvisor is installed; none where `Need::DebianPackage` is not met.
 #[must_use]
-pub fn debian_root() -> Option<PathBuf> {
-    let me = std::env::current_exe().ok()?;
-    me.ancestors().skip(1).map(|folder| folder.join("debian/root.tar")).find(|path| path.is_file())
+pub fn debian() -> Option<PathBuf> {
+    std::env::var_os("E2E_DEBIAN").map(|folder| PathBuf::from(folder).join("root"))
 }
 
 /// The folder with the Debian package in its versions.
@@ -128,7 +123,7 @@ pub fn debian_root() -> Option<PathBuf> {
 /// Where `Need::DebianPackage` is not met.
 #[must_use]
 pub fn packages() -> PathBuf {
-    PathBuf::from(std::env::var_os("E2E_PACKAGE").expect("the test is skipped without it"))
+    PathBuf::from(std::env::var_os("E2E_DEBIAN").expect("the test is skipped without it"))
 }
 
 /// The Python that has the clients: of the environment in the folder `python` of the target folder, where

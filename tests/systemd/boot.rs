@@ -1,13 +1,13 @@
 //! The host comes up and goes down.
 
-use crate::machine::{CT, Machine, VM};
-use e2e::suite::Need::{DebianPackage, DebianRoot};
+use e2e::machine::{CT, Machine, VM};
+use e2e::suite::Need::DebianPackage;
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Host, tests};
 use std::time::{Duration, Instant};
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![once [QEMU, LXC, BUSYBOX, DebianRoot, DebianPackage]:
+    tests![once [QEMU, LXC, BUSYBOX, DebianPackage]:
         guests_come_up_and_go_down_in_their_order,
         a_hook_that_hangs_holds_the_shutdown_no_longer_than_down,
         keepers_end_their_guests_where_nobody_else_does]

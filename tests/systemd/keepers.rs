@@ -1,17 +1,17 @@
 //! Keepers as units of systemd's.
 
-use crate::machine::{CT, Machine, VM};
-use e2e::suite::Need::{DebianPackage, DebianRoot};
+use e2e::machine::{CT, Machine, VM};
+use e2e::suite::Need::DebianPackage;
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Host, tests, wait};
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![once [QEMU, LXC, BUSYBOX, DebianRoot, DebianPackage]:
+    tests![once [QEMU, LXC, BUSYBOX, DebianPackage]:
         a_keeper_that_is_killed_eight_times_keeps_its_guest,
+        a_keeper_that_memory_runs_out_for_is_begun_anew,
         units_and_control_groups_are_those_of_proxmox_ve]
 }
 
-/// SIGKILL is what the kernel's OOM killer sends, too.
 fn a_keeper_that_is_killed_eight_times_keeps_its_guest(host: &Host) {
     let machine = Machine::boot(host);
     machine.run(&format!("qm start {VM}; pct start {CT}"));
@@ -32,6 +32,16 @@ fn a_keeper_that_is_killed_eight_times_keeps_its_guest(host: &Host) {
     }
     assert_eq!(hypervisors(), before, "the guests have not noticed");
     assert_eq!(machine.notes(), [""; 0], "and their hookscripts neither");
+    for guest in [VM, CT] {
+        let told = machine.run(&format!("journalctl -q -x --no-pager -u hookvisor-keeper@{guest}"));
+        for subject in [
+            "A hookscript begins",
+            "A hookscript has ended well",
+            "A guest's keeper had died, and another one goes on",
+        ] {
+            assert!(told.contains(&format!("Subject: {subject}")), "'{subject}' is not in\n{told}");
+        }
+    }
     machine.run(&format!("kill -KILL $(cat /run/qemu-server/{VM}.pid); kill -KILL $(pidof lxc-start)"));
     for guest in [VM, CT] {
         wait::until("the post-stop of what was killed", || {
@@ -45,6 +55,37 @@ fn a_keeper_that_is_killed_eight_times_keeps_its_guest(host: &Host) {
                 .then_some(())
         });
     }
+}
+
+/// The kernel's own choice: in a control group that something fills, the keeper is the first to go.
+fn a_keeper_that_memory_runs_out_for_is_begun_anew(host: &Host) {
+    let machine = Machine::boot(host);
+    machine.run(&format!("qm start {VM}; pct start {CT}"));
+    machine.notes();
+    for guest in [VM, CT] {
+        let killed = machine.keeper(guest);
+        let kills = machine.run(&format!(
+            "group=/sys/fs/cgroup/memory; limit=memory.limit_in_bytes; kills=memory.oom_control
+             if [ ! -d $group ]; then
+                group=/sys/fs/cgroup; limit=memory.max; kills=memory.events
+                echo +memory >$group/cgroup.subtree_control
+             fi
+             mkdir $group/full
+             echo 32M >$group/full/$limit
+             echo 1000 >/proc/{killed}/oom_score_adj
+             echo {killed} >$group/full/cgroup.procs
+             sh -c \"echo \\$\\$ >$group/full/cgroup.procs; exec tail /dev/zero\" || :
+             sed -n 's/^oom_kill //p' $group/full/$kills
+             until rmdir $group/full; do sleep 0.1; done 2>/dev/null"
+        ));
+        // The second one is what filled it.
+        assert_eq!(kills, "2");
+        wait::until("another keeper", || (![0, killed].contains(&machine.keeper(guest))).then_some(()));
+    }
+    assert_eq!(machine.notes(), [""; 0]);
+    machine.run(&format!("qm stop {VM}; pct stop {CT}"));
+    let stopped = |vmid| [format!("{vmid} pre-stop stop"), format!("{vmid} post-stop stop")];
+    assert_eq!(machine.notes(), [stopped(VM), stopped(CT)].concat());
 }
 
 fn units_and_control_groups_are_those_of_proxmox_ve(host: &Host) {

@@ -3,7 +3,6 @@
 
 mod boot;
 mod keepers;
-mod machine;
 mod server;
 mod upgrade;
 

@@ -1,16 +1,16 @@
 //! The API as a unit of systemd's.
 
-use crate::machine::{Machine, VM};
-use e2e::suite::Need::{DebianPackage, DebianRoot};
+use e2e::machine::{Machine, VM};
+use e2e::suite::Need::DebianPackage;
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Host, tests, wait};
 
 const API: &str = "curl -sSf --unix-socket /run/hookvisor/api.sock http://localhost/api2/json";
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![once [QEMU, LXC, BUSYBOX, DebianRoot, DebianPackage]:
+    tests![once [QEMU, LXC, BUSYBOX, DebianPackage]:
         what_the_server_starts_is_outside_of_its_sandbox_and_outlives_it,
-        a_server_that_cannot_begin_says_why]
+        a_unit_that_fails_says_why]
 }
 
 fn what_the_server_starts_is_outside_of_its_sandbox_and_outlives_it(host: &Host) {
@@ -44,13 +44,73 @@ fn what_the_server_starts_is_outside_of_its_sandbox_and_outlives_it(host: &Host)
     assert_eq!(machine.run(answer), "401", "it is served, and wants to know who asks");
 }
 
-fn a_server_that_cannot_begin_says_why(host: &Host) {
+/// A unit that fails: what is done to the host, what its line says, and what mends it.
+struct Fault {
+    unit: &'static str,
+    harm: &'static str,
+    reason: &'static str,
+    mend: &'static str,
+}
+
+const FAULTS: [Fault; 6] = [
+    Fault {
+        unit: "hookvisor",
+        harm: "echo LISTEN=everywhere >/etc/default/hookvisor",
+        reason: "--listen 'everywhere' is no address",
+        mend: "rm /etc/default/hookvisor",
+    },
+    Fault {
+        unit: "hookvisor",
+        harm: "busybox nc -l -p 8006 >/dev/null 2>&1 & echo $! >/run/nc; until ss -Hltn | grep -q :8006; do sleep 0.1; done
+               echo LISTEN=0.0.0.0:8006 >/etc/default/hookvisor",
+        reason: "cannot listen at 0.0.0.0:8006: Address already in use",
+        mend: "kill $(cat /run/nc); rm /etc/default/hookvisor",
+    },
+    Fault {
+        unit: "hookvisor",
+        harm: "echo LISTEN=127.0.0.1:8006 >/etc/default/hookvisor; cd /etc/pve/nodes/pve1; echo none >pve-ssl.pem; echo none >pve-ssl.key",
+        reason: "'/etc/pve/nodes/pve1/pve-ssl.pem' holds no certificate in PEM",
+        mend: "rm /etc/default/hookvisor /etc/pve/nodes/pve1/pve-ssl.*",
+    },
+    Fault {
+        unit: "hookvisor",
+        harm: "mv /run/hookvisor /run/moved; touch /run/hookvisor",
+        reason: "cannot listen at '/run/hookvisor/api.sock': File exists",
+        mend: "rm /run/hookvisor; mv /run/moved /run/hookvisor",
+    },
+    Fault {
+        unit: "hookvisor",
+        harm: "mv /etc/pve/local /etc/pve/moved",
+        reason: "no configuration in '/etc/pve': lay it out with 'hookvisor init'",
+        mend: "mv /etc/pve/moved /etc/pve/local",
+    },
+    Fault {
+        unit: "hookvisor-recover",
+        harm: "touch /var/lib/hookvisor/runs/x; mv /etc/pve/local /etc/pve/moved",
+        reason: "no configuration in '/etc/pve': lay it out with 'hookvisor init'",
+        mend: "mv /etc/pve/moved /etc/pve/local",
+    },
+];
+
+fn a_unit_that_fails_says_why(host: &Host) {
     let machine = Machine::boot(host);
-    machine.run("echo LISTEN=everywhere >/etc/default/hookvisor");
-    machine.try_run("systemctl restart hookvisor").fails();
-    wait::until("the reason", || {
-        let status = machine.run("systemctl status --no-pager hookvisor || true");
-        status.contains("Status: \"--listen 'everywhere' is no address").then_some(())
+    for Fault { unit, harm, reason, mend } in FAULTS {
+        machine.run(harm);
+        machine.try_run(&format!("systemctl restart {unit}")).fails();
+        let status = machine.run(&format!("systemctl status --no-pager {unit} || true"));
+        let first = status.lines().find_map(|line| line.trim().strip_prefix("Status: \""));
+        assert!(
+            first.is_some_and(|line| line.starts_with(reason)),
+            "'{reason}' is not what is said:\n{status}"
+        );
+        machine.run(mend);
+        machine.run(&format!("systemctl reset-failed {unit} || true; systemctl restart {unit}"));
+    }
+    // What nothing is to be kept for ends by itself.
+    machine.run("systemctl start hookvisor-keeper@999");
+    wait::until("the end of a keeper without a guest", || {
+        let status = machine.run("systemctl status --no-pager hookvisor-keeper@999 || true");
+        (status.contains("nothing to keep") && status.contains("inactive (dead)")).then_some(())
     });
-    machine.run("rm /etc/default/hookvisor; systemctl reset-failed hookvisor; systemctl restart hookvisor");
+    assert_eq!(machine.run("systemctl --failed -q --no-legend"), "");
 }

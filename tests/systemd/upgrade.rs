@@ -1,14 +1,15 @@
 //! The Debian package where systemd is at work: installed, upgraded and downgraded under guests that run, removed.
 
-use crate::machine::{CT, Machine, NEW, OLD, VM};
-use e2e::suite::Need::{DebianPackage, DebianRoot};
+use e2e::machine::{CT, Machine, NEW, OLD, VM};
+use e2e::suite::Need::DebianPackage;
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Host, tests, wait};
 
 pub(crate) fn tests() -> Vec<Test> {
-    tests![once [QEMU, LXC, BUSYBOX, DebianRoot, DebianPackage]:
+    tests![once [QEMU, LXC, BUSYBOX, DebianPackage]:
         an_installation_enables_and_starts_what_it_should_and_a_removal_stops_it,
-        guests_live_through_upgrade_and_downgrade]
+        guests_live_through_upgrade_and_downgrade,
+        a_tarball_serves_as_the_package_does]
 }
 
 /// The units that the host starts.
@@ -46,6 +47,8 @@ fn guests_live_through_upgrade_and_downgrade(host: &Host) {
     let keepers = || [machine.keeper(VM), machine.keeper(CT)];
     let hypervisors = || machine.run(&format!("cat /run/qemu-server/{VM}.pid; pidof lxc-start"));
     let (kept, ran) = (keepers(), hypervisors());
+    let program = |pid: u32| machine.run(&format!("/proc/{pid}/exe --version"));
+    let of = |(version, _): (&str, &str)| format!("hookvisor {version}");
     machine.notes();
     for version in [NEW, OLD, OLD] {
         let server = machine.run("systemctl show -p MainPID --value hookvisor");
@@ -56,13 +59,15 @@ fn guests_live_through_upgrade_and_downgrade(host: &Host) {
         let next =
             machine.run("systemctl is-active -q hookvisor; systemctl show -p MainPID --value hookvisor");
         assert_ne!(next, server);
-        assert_eq!(machine.run(&format!("readlink /proc/{next}/exe")), "/usr/bin/hookvisor");
+        assert_eq!(program(next.parse().expect("a pid")), of(version));
+        assert_eq!(machine.run("hookvisor --version"), of(version));
         let socket = "curl -sSf --unix-socket /run/hookvisor/api.sock";
         let path = format!("http://localhost/api2/json/nodes/pve1/lxc/{CT}/status/current");
         let answer = machine.run(&format!("{socket} {path}"));
         let answer: serde_json::Value = serde_json::from_str(&answer).expect("an answer is JSON");
         assert_eq!(answer["data"]["status"], "running", "{answer}");
         assert_eq!((keepers(), hypervisors()), (kept, ran.clone()), "guests and keepers are the same");
+        assert_eq!(kept.map(program), [of(OLD), of(OLD)], "of the program that they were begun with");
         assert_eq!(machine.notes(), [""; 0], "no phase fires");
     }
     // The keeper of before bears one of the program that is installed now.
@@ -71,12 +76,43 @@ fn guests_live_through_upgrade_and_downgrade(host: &Host) {
     wait::until("another keeper", || (![0, kept[0]].contains(&machine.keeper(VM))).then_some(()));
     assert_eq!(machine.run(&format!("qm status {VM}")), "status: running");
     let now = keepers();
-    let running = machine.run(&format!("readlink /proc/{}/exe /proc/{}/exe", now[0], now[1]));
-    assert_eq!(running, "/usr/bin/hookvisor\n/usr/bin/hookvisor");
+    assert_eq!(now.map(program), [of(NEW), of(NEW)]);
     assert_eq!(machine.notes().len(), 4, "the reboot alone is a matter of the hookscript");
+    // What the new one has written the old one reads.
     machine.install(OLD).ok();
+    machine.run(&format!("kill -KILL {}", now[0]));
+    wait::until("another keeper", || (![0, now[0]].contains(&machine.keeper(VM))).then_some(()));
+    assert_eq!([machine.keeper(VM), now[1]].map(program), [of(OLD), of(NEW)]);
     machine.run(&format!("qm stop {VM}; pct stop {CT}"));
     let stopped = |vmid| [format!("{vmid} pre-stop stop"), format!("{vmid} post-stop stop")];
     assert_eq!(machine.notes(), [stopped(VM), stopped(CT)].concat());
+    assert_eq!(machine.run("systemctl --failed -q --no-legend"), "");
+}
+
+/// As the page about installing says, in the package's place.
+fn a_tarball_serves_as_the_package_does(host: &Host) {
+    let machine = Machine::boot(host);
+    machine.run("systemctl disable -q --now hookvisor hookvisor-guests hookvisor-recover; dpkg --remove hookvisor; ! command -v qm");
+    machine.unpack_tarball();
+    machine.run(
+        "systemctl daemon-reload; systemctl enable -q --now hookvisor-guests; journalctl --update-catalog",
+    );
+    assert_eq!(machine.run("command -v qm"), "/usr/local/bin/qm");
+    assert_eq!(machine.run("hookvisor --version"), format!("hookvisor {}", NEW.0));
+    machine.wait_guests_booted();
+    machine.notes();
+    machine.reboot();
+    machine.wait_guests_booted();
+    let keeper = machine.keeper(VM);
+    assert_eq!(machine.run(&format!("readlink /proc/{keeper}/exe")), "/usr/local/bin/hookvisor");
+    machine.run("hookvisor stopall");
+    let down = |vmid| ["pre-stop", "post-stop"].map(|phase| format!("{vmid} {phase} host-shutdown"));
+    let up = |vmid| ["pre-start", "post-start"].map(|phase| format!("{vmid} {phase} boot"));
+    assert_eq!(machine.notes(), [down(CT), down(VM), up(VM), up(CT), down(CT), down(VM)].concat());
+    assert!(
+        machine
+            .run("journalctl -x -q -o short --no-pager -t hookvisor")
+            .contains("Subject: A hookscript has ended well")
+    );
     assert_eq!(machine.run("systemctl --failed -q --no-legend"), "");
 }

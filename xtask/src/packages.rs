@@ -63,11 +63,6 @@ pub(crate) fn install_for_host_vm() -> Result<(), String> {
     ensure(HOST_VM)
 }
 
-/// Installs what is missing to make a Debian that boots in a container.
-pub(crate) fn install_for_debian_root() -> Result<(), String> {
-    ensure(&HOST_VM[..1])
-}
-
 /// The packages that a recipe lists.
 pub(crate) fn of_recipe(recipe: &str) -> Result<Vec<String>, String> {
     let path = root().join(recipe).join("packages");

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: check, unit tests, end to end tests, demo; one line at the end.
 
 use crate::run::{cargo, root, show, show_within, target};
-use crate::{check, debian_root, dist, host_vm, linux, packages, python, run};
+use crate::{check, dist, host_vm, linux, packages, python, run};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -115,7 +115,7 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
     if filter.is_none() {
         tally.step("check", check::run_all());
     }
-    for result in [packages::install(), linux::fetch(), python::install(), debian_root::make()] {
+    for result in [packages::install(), linux::fetch(), python::install()] {
         // The tests that need what is missing say so themselves.
         if let Err(message) = result {
             eprintln!("{message}");
@@ -126,9 +126,9 @@ pub(crate) fn run_all(filter: Option<&str>) -> Result<(), String> {
         if filter.is_none() {
             unit_tests(&mut tally);
         }
-        end_to_end(&mut tally, filter);
+        let debian = end_to_end(&mut tally, filter);
         if filter.is_none() {
-            programs(&mut tally);
+            programs(&mut tally, debian.as_deref());
             audit_skips(&mut tally);
         }
     } else {
@@ -199,7 +199,8 @@ fn ignored_line(line: &str) -> Option<(String, String)> {
     Some((name.trim().to_owned(), reason.trim().to_owned()))
 }
 
-fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
+/// Runs the suites, and returns the folder of the Debian that some of them install the package on.
+fn end_to_end(tally: &mut Tally, filter: Option<&str>) -> Option<PathBuf> {
     let results = target().join("e2e-results.jsonl");
     let _ = fs::remove_file(&results);
     let mut package = None;
@@ -214,10 +215,11 @@ fn end_to_end(tally: &mut Tally, filter: Option<&str>) {
         args.extend(filter);
         let mut command = cargo(&args);
         if let Some(folder) = package.as_ref().filter(|_| PACKAGED.contains(&name)) {
-            command.env("E2E_PACKAGE", folder);
+            command.env("E2E_DEBIAN", folder);
         }
         suite(tally, name, &mut command, &results, LIMIT);
     }
+    package
 }
 
 /// Whether tests of the package may match a filter: what they need takes a while.
@@ -258,7 +260,7 @@ fn lines(path: &Path) -> Vec<Line> {
 }
 
 /// The demo, and one short round of the bench, on the build that was just tested.
-fn programs(tally: &mut Tally) {
+fn programs(tally: &mut Tally, debian: Option<&Path>) {
     for (name, args) in [("demo", &[][..]), ("bench", &["--quick"][..])] {
         if !packages::is_root() {
             tally.skipped.insert(name.to_owned(), "needs root".to_owned());
@@ -267,6 +269,7 @@ fn programs(tally: &mut Tally) {
         let folder = target().join("debug");
         let mut command = run::command(&folder.join(name).to_string_lossy(), args);
         command.env("HOOKVISOR_BIN", folder.join("hookvisor"));
+        command.envs(debian.map(|debian| ("E2E_DEBIAN", debian)));
         tally.step(name, show_within(&mut command, LIMIT));
         tally.ran.push(name.to_owned());
     }

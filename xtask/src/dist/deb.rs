@@ -1,5 +1,6 @@
 //! The Debian package.
 
+use super::Effort;
 use super::Release;
 use super::build::Programs;
 use super::contents::{self, Places, join};
@@ -24,15 +25,6 @@ const RECOMMENDS: &str = "bubblewrap, curl, e2fsprogs, iproute2, libpam0g, lxc, 
                           qemu-utils, systemd, uidmap, xz-utils, zstd";
 /// What makes more of it.
 const SUGGESTS: &str = "bzip2, ovmf, shellcheck";
-
-/// How well a package is compressed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
-    /// For those who fetch it.
-    Best,
-    /// For tests.
-    Least,
-}
 
 /// Makes `hookvisor_VERSION_ARCHITECTURE.deb` in a folder.
 pub(super) fn make(

@@ -22,6 +22,15 @@ const USAGE: &str = "usage: cargo xtask dist [--binary PATH] [--release VERSION]
                      is built
   --release VERSION  the version; otherwise that of the workspace where HEAD bears the tag vVERSION, else one that comes before it";
 
+/// How well a package is compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// For those who fetch it.
+    Best,
+    /// For tests.
+    Least,
+}
+
 /// What all that is made has in common.
 pub(crate) struct Release {
     /// As Debian compares versions.
@@ -47,10 +56,13 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let folder = target().join("dist");
     let made = match binary {
         Some(binary) => vec![quick(&Programs::beside(binary)?, &release, &folder)?],
-        None => vec![
-            deb::make(&build::release(Linked::Dynamically, &release)?, &release, &folder, deb::Effort::Best)?,
-            tarball::make(&build::release(Linked::Statically, &release)?, &release, &folder)?,
-        ],
+        None => {
+            let static_ones = build::release(Linked::Statically, &release)?;
+            let tarball = tarball::make(&static_ones, &release, &folder, Effort::Best)?;
+            tarball::try_alone(&tarball)?;
+            let programs = build::release(Linked::Dynamically, &release)?;
+            vec![deb::make(&programs, &release, &folder, Effort::Best)?, tarball]
+        }
     };
     for path in made {
         println!("{}", path.display());
@@ -60,7 +72,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
 
 /// The package of a program that is there.
 fn quick(programs: &Programs, release: &Release, folder: &Path) -> Result<PathBuf, String> {
-    deb::make(programs, release, folder, deb::Effort::Least)
+    deb::make(programs, release, folder, Effort::Least)
 }
 
 impl Release {

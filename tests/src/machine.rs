@@ -1,22 +1,24 @@
 //! A host under systemd: a container of ours with a Debian in it, and in that hookvisor with its units and two guests.
 
-use e2e::host::NODE;
-use e2e::output::Output;
-use e2e::qmp::Monitor;
-use e2e::suite::{debian_root, packages};
-use e2e::{Behaviour, Guest, Host, Kind, template, tiny_vm, wait};
+use crate::host::NODE;
+use crate::output::Output;
+use crate::qmp::Monitor;
+use crate::suite::{debian, packages};
+use crate::{Behaviour, Guest, Host, Kind, template, tiny_vm, wait};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The virtual machine in there.
-pub(crate) const VM: u32 = 100;
+pub const VM: u32 = 100;
 /// The container in there.
-pub(crate) const CT: u32 = 200;
+pub const CT: u32 = 200;
 
-/// The versions of the package that are there, and their files.
-pub(crate) const OLD: (&str, &str) = ("0.0.1", "old.deb");
-pub(crate) const NEW: (&str, &str) = ("0.0.2", "new.deb");
+/// The older version of the package, and its file.
+pub const OLD: (&str, &str) = ("0.0.1", "old.deb");
+/// The newer version of the package, and its file.
+pub const NEW: (&str, &str) = ("0.0.2", "new.deb");
 
 /// Notes each call with its cause or reason, then does what the test wants in that phase.
 const HOOK: &str = "#!/bin/sh
@@ -39,30 +41,61 @@ WantedBy=sysinit.target
 ";
 
 /// The machine, which is up.
-pub(crate) struct Machine<'h> {
+#[derive(Debug)]
+pub struct Machine<'h> {
     host: &'h Host,
     guest: Guest<'h>,
     root: PathBuf,
+    _layer: Layer,
+}
+
+/// A Debian that all machines share, with a layer of its own in memory over it.
+#[derive(Debug)]
+struct Layer([PathBuf; 2]);
+
+impl Layer {
+    fn mount(upper: PathBuf, root: &Path) -> Self {
+        fs::create_dir(&upper).expect("a folder can be made");
+        mount(&["-t", "tmpfs", "none"], &upper);
+        for name in ["new", "work"] {
+            fs::create_dir(upper.join(name)).expect("a folder can be made");
+        }
+        let (new, work) = (upper.join("new"), upper.join("work"));
+        let folders = [("lowerdir", debian().expect("a Debian")), ("upperdir", new), ("workdir", work)];
+        let options = folders.map(|(option, folder)| format!("{option}={}", folder.display())).join(",");
+        mount(&["-t", "overlay", "none", "-o", &options], root);
+        Self([root.to_owned(), upper])
+    }
+}
+
+impl Drop for Layer {
+    fn drop(&mut self) {
+        for mounted in &self.0 {
+            let _ = Command::new("umount").arg("--lazy").arg(mounted).status();
+        }
+    }
+}
+
+fn mount(arguments: &[&str], place: &Path) {
+    let done = Command::new("mount").args(arguments).arg(place).status();
+    assert!(done.is_ok_and(|status| status.success()), "{} cannot be mounted", place.display());
 }
 
 impl<'h> Machine<'h> {
     /// Boots a Debian with hookvisor and its guests, of which none runs.
     #[track_caller]
-    pub(crate) fn boot(host: &'h Host) -> Self {
+    pub fn boot(host: &'h Host) -> Self {
         let vmid = host.next_vmid();
         let id = vmid.to_string();
-        let cache = host.at("var/lib/vz/template/cache");
-        fs::create_dir_all(&cache).expect("the folder of templates can be made");
-        symlink(debian_root().expect("a Debian"), cache.join("debian.tar")).expect("a link can be made");
-        let create =
-            ["create", &id, "local:vztmpl/debian.tar", "--ostype", "unmanaged", "--hostname", "pve1"];
+        let create = ["create", &id, &host.template(), "--ostype", "unmanaged", "--hostname", "pve1"];
         let options =
             ["--rootfs", "local:0", "--memory", "2048", "--unprivileged", "0", "--features", "nesting=1"];
         host.pct([&create[..], &options].concat()).ok();
         let guest = host.adopt(Kind::Container, vmid);
         let root = host.at(&format!("var/lib/vz/images/{id}/subvol-{id}-disk-0.subvol"));
+        let layer = Layer::mount(host.scratch().join(format!("layer-{id}")), &root);
         furnish(&root);
-        let machine = Self { host, guest, root };
+        let machine = Self { host, guest, root, _layer: layer };
         machine.guest.start().ok();
         machine.wait_up();
         machine.install(OLD).ok();
@@ -76,25 +109,25 @@ impl<'h> Machine<'h> {
     }
 
     /// A path in the machine, as it is on this host.
-    pub(crate) fn at(&self, path: &str) -> PathBuf {
+    pub fn at(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
     /// Runs lines of shell in the machine, up to the first that fails.
     #[track_caller]
-    pub(crate) fn try_run(&self, lines: &str) -> Output {
-        let path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    pub fn try_run(&self, lines: &str) -> Output {
+        let path = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         self.guest.exec(&["/usr/bin/env", "-i", path, "HOME=/root", "/bin/sh", "-ec", lines])
     }
 
     /// The same, which must go well; returns what it prints.
     #[track_caller]
-    pub(crate) fn run(&self, lines: &str) -> String {
+    pub fn run(&self, lines: &str) -> String {
         self.try_run(lines).ok().out().trim_end().to_owned()
     }
 
     /// The calls that the hook noted since the last time.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         let path = self.at("/var/log/notes");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let _ = fs::remove_file(path);
@@ -102,20 +135,20 @@ impl<'h> Machine<'h> {
     }
 
     /// What the hook does in that phase from now on, beside its note.
-    pub(crate) fn on(&self, guest: u32, phase: &str, lines: &str) {
+    pub fn on(&self, guest: u32, phase: &str, lines: &str) {
         fs::write(self.at(&format!("/root/{guest}.{phase}")), lines).expect("a file can be written");
     }
 
     /// The main process of a guest's keeper, in the machine's numbers.
     #[track_caller]
-    pub(crate) fn keeper(&self, guest: u32) -> u32 {
+    pub fn keeper(&self, guest: u32) -> u32 {
         let pid = self.run(&format!("systemctl show -p MainPID --value hookvisor-keeper@{guest}"));
         pid.parse().unwrap_or_else(|_| panic!("'{pid}' is no pid"))
     }
 
     /// Waits until the host is up, with all that belongs to its boot.
     #[track_caller]
-    pub(crate) fn wait_up(&self) {
+    pub fn wait_up(&self) {
         let mut last = String::new();
         let up = wait::until_quietly(|| {
             let output = self.try_run("systemctl is-system-running || true");
@@ -131,7 +164,7 @@ impl<'h> Machine<'h> {
 
     /// Reboots the machine and waits until it is up again.
     #[track_caller]
-    pub(crate) fn reboot(&self) {
+    pub fn reboot(&self) {
         self.run("touch /run/before; systemctl reboot --no-block");
         wait::until("the machine's next boot", || {
             self.try_run("! [ -e /run/before ] && systemctl is-active basic.target")
@@ -144,14 +177,14 @@ impl<'h> Machine<'h> {
 
     /// Switches the machine off and waits until it is.
     #[track_caller]
-    pub(crate) fn power_off(&self) {
+    pub fn power_off(&self) {
         self.run("systemctl poweroff --no-block");
         self.guest.wait_status("stopped");
     }
 
     /// Waits until the hook has noted something.
     #[track_caller]
-    pub(crate) fn wait_noted(&self, line: &str) {
+    pub fn wait_noted(&self, line: &str) {
         wait::until(&format!("'{line}' among the notes"), || {
             let text = fs::read_to_string(self.at("/var/log/notes")).unwrap_or_default();
             text.lines().any(|noted| noted == line).then_some(())
@@ -160,7 +193,7 @@ impl<'h> Machine<'h> {
 
     /// Waits until both guests would hear that they shall shut down.
     #[track_caller]
-    pub(crate) fn wait_guests_booted(&self) {
+    pub fn wait_guests_booted(&self) {
         let id = self.guest.id();
         let path = format!("/nodes/{NODE}/lxc/{id}/status/current");
         let status = self.host.run("pvesh", ["get", &path, "--output-format", "json"]).ok();
@@ -180,11 +213,22 @@ impl<'h> Machine<'h> {
     }
 
     /// Installs, upgrades or downgrades to this version, with systemd at work.
-    pub(crate) fn install(&self, (_, file): (&str, &str)) -> Output {
+    #[track_caller]
+    pub fn install(&self, (_, file): (&str, &str)) -> Output {
         fs::copy(packages().join(file), self.at(file)).expect("the package can be copied");
         let output = self.try_run(&format!("dpkg --force-unsafe-io --install /{file}"));
         fs::remove_file(self.at(file)).expect("a file can be removed");
         output
+    }
+
+    /// Unpacks the tarball as the page about installing says.
+    #[track_caller]
+    pub fn unpack_tarball(&self) {
+        let is_tarball = |path: &PathBuf| path.to_string_lossy().ends_with("-linux.tar.xz");
+        let files = fs::read_dir(packages()).expect("a folder").flatten().map(|entry| entry.path());
+        let tarball = files.into_iter().find(is_tarball).expect("a tarball");
+        fs::copy(tarball, self.at("/root/hookvisor-0-linux.tar.xz")).expect("the tarball can be copied");
+        self.run("cd /root; tar --extract --file hookvisor-*-linux.tar.xz --strip-components=1 --directory /usr/local; hookvisor init --fix");
     }
 }
 
