@@ -251,5 +251,5 @@ pub(crate) fn comes_up(wreck: &Wreck, found: impl Fn(&mut Machine)) {
 /// Waits until the machine has brought all runs of before to their end, and started what it starts by itself.
 #[track_caller]
 pub(crate) fn wait_recovered(machine: &mut Machine) {
-    machine.sh("systemctl start hookvisor.service");
+    machine.sh("systemctl start hookvisor-guests.service");
 }

@@ -144,6 +144,28 @@ impl Machine {
     pub(crate) fn pull(mut self) -> Wreck {
         end(&mut self.qemu);
         count::pulled();
+        self.left()
+    }
+
+    /// Has the machine go down by `systemctl reboot` or `poweroff`, and waits until it is switched off.
+    #[track_caller]
+    pub(crate) fn go_down(mut self, verb: &str) -> Wreck {
+        self.background(&format!("systemctl {verb}"));
+        let began = Instant::now();
+        while self.qemu.try_wait().is_ok_and(|ended| ended.is_none()) {
+            assert!(
+                began.elapsed() < LIMIT,
+                "the machine does not go down\n{:#?}\n{}",
+                self.calls(),
+                tail(&self.files.at("console"))
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.left()
+    }
+
+    /// What is left of a machine whose QEMU has ended.
+    fn left(&self) -> Wreck {
         let folder = Arc::clone(&self.files.folder);
         let files = Files { folder, name: self.files.name.clone(), base: self.files.base.clone() };
         Wreck { files, boot: self.boot, notes: self.notes.clone() }
@@ -162,7 +184,7 @@ impl Machine {
     /// What the machine has on record, and what it said last, for somebody who looks into a failure.
     pub(crate) fn diagnosis(&mut self) -> String {
         let look = "cd /var/lib/hookvisor && tail -n +1 runs/*.jsonl* history/*/* | cut -c -300; ps -ef | tail -n 20; \
-            journalctl -b -q --no-pager -o cat -u hookvisor.service | tail -n 20";
+            journalctl -b -q --no-pager -o cat -u 'hookvisor*' | tail -n 20";
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.agent.run(look, LIMIT)));
         let shown = ended.map_or_else(|_| "the agent does not answer".to_owned(), |ended| ended.text);
         format!(

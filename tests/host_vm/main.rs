@@ -1,4 +1,5 @@
-//! hookvisor on a machine of its own whose power is pulled, at every point of a guest's life.
+//! hookvisor on a machine of its own, installed as its package, whose power is pulled at every point of a guest's life; which
+//! goes down and comes up as it should; and which runs out of memory.
 //!
 //! The machine is QEMU, its processor emulated, with Debian's kernel and systemd; the guests run in it. The power is pulled
 //! by killing that QEMU. What the disk has afterwards is made from a log of its writes and flushes, twice: without anything
@@ -10,6 +11,8 @@ mod count;
 mod disk;
 mod guest;
 mod machine;
+mod memory;
+mod orderly;
 mod points;
 mod prepared;
 mod recovery;
@@ -19,7 +22,14 @@ mod torn;
 
 fn main() -> std::process::ExitCode {
     // The longest first.
-    let tests = [recovery::tests(), suites::tests(), torn::tests(), points::tests()];
+    let tests = [
+        recovery::tests(),
+        suites::tests(),
+        torn::tests(),
+        points::tests(),
+        orderly::tests(),
+        memory::tests(),
+    ];
     scratch::enter();
     let code = e2e::suite::main("host_vm", tests.concat());
     scratch::leave();

@@ -48,7 +48,8 @@ pub(crate) static READY: LazyLock<Prepared> = LazyLock::new(prepare);
 fn prepare() -> Prepared {
     let prepared = Prepared { folder: Folder::new() };
     let mut machine = Machine::fresh(made("disk.raw"));
-    machine.sh("hookvisor init --node pve1");
+    // As a user does it.
+    machine.sh("apt-get install -qq --yes --no-install-recommends /payload/hookvisor.deb");
     machine.write(&format!("/var/lib/vz/snippets/{OWN}"), HOOK.as_bytes());
     machine.sh(&format!("chmod 755 /var/lib/vz/snippets/{OWN}; mkdir -p /etc/orders /run/orders"));
     let image = format!("/var/lib/vz/images/{VM}/vm-{VM}-disk-0.raw");
@@ -72,7 +73,7 @@ fn prepare() -> Prepared {
     {
         machine.sh(&command);
     }
-    machine.sh("rm -rf /var/lib/hookvisor/history; systemctl start hookvisor.service; sync");
+    machine.sh("rm -rf /var/lib/hookvisor/history; sync");
     machine.freeze(&prepared.memory(), &prepared.disk());
     prepared
 }

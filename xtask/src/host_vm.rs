@@ -1,7 +1,7 @@
 //! A Debian machine for the tests that pull a host's power: its disk, made once, and what is tested on it.
 
 use crate::run::{capture, cargo, command, files, root, show, target};
-use crate::{linux, packages};
+use crate::{dist, linux, packages};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,6 +15,42 @@ const RECIPE: &str = "tests/host_vm/image";
 const SUITE: &str = "host_vm";
 /// The programs of these tests are put on the machine, too.
 const TESTED: [&str; 2] = ["lifecycle", "real"];
+/// What the machine begins with, beside what the package enables.
+const ENABLED: [&str; 2] = ["agent.service", "payload.service"];
+/// Units that it does without: they look for what it does not have, each time that it comes up.
+const MASKED: [&str; 31] = [
+    "apt-daily-upgrade.timer",
+    "apt-daily.timer",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty.target",
+    "kmod-static-nodes.service",
+    "lxc-net.service",
+    "lxc.service",
+    "modprobe@.service",
+    "procps.service",
+    "qemu-guest-agent.service",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-ask-password-console.path",
+    "systemd-ask-password-wall.path",
+    "systemd-logind.service",
+    "systemd-machine-id-commit.service",
+    "systemd-modules-load.service",
+    "systemd-pstore.service",
+    "systemd-random-seed.service",
+    "systemd-sysctl.service",
+    "systemd-tmpfiles-clean.timer",
+    "systemd-udev-trigger.service",
+    "systemd-udevd-control.socket",
+    "systemd-udevd-kernel.socket",
+    "systemd-udevd.service",
+    "systemd-update-utmp.service",
+];
 
 /// What is there for the tests, as long as this lives: nobody else makes it anew meanwhile.
 pub(crate) struct HostVm {
@@ -33,6 +69,7 @@ pub(crate) fn prepare() -> Result<HostVm, String> {
     }
     packages::install()?;
     packages::install_for_host_vm()?;
+    packages::install_for_dist()?;
     linux::fetch()?;
     let mut tests = build()?;
     let suite = tests.remove(SUITE).ok_or_else(|| format!("cargo built no {SUITE}"))?;
@@ -127,9 +164,9 @@ fn image(work: &Path, sources: &str) -> Result<(), String> {
         // The files come before the packages, whose scripts make the initramfs of them, and once more behind them.
         .arg(format!("--essential-hook=cp -r '{laid}/.' \"$1\""))
         .arg(format!("--customize-hook=cp -r '{laid}/.' \"$1\""))
-        .arg("--customize-hook=mkdir \"$1/payload\"; ln -s host-vm.target \"$1/etc/systemd/system/default.target\"")
-        .arg("--customize-hook=for name in hookvisor qm pct pvesh pvesm; do ln -s /payload/bin/hookvisor \"$1/usr/bin/$name\"; done")
-        // They look for what this machine does not have, each time that it comes up.
+        .arg("--customize-hook=mkdir \"$1/payload\"; ln -s multi-user.target \"$1/etc/systemd/system/default.target\"")
+        .arg(format!("--customize-hook=systemctl --quiet --root=\"$1\" enable {}", ENABLED.join(" ")))
+        .arg(format!("--customize-hook=systemctl --quiet --root=\"$1\" mask {}", MASKED.join(" ")))
         .arg("--customize-hook=cd \"$1\"; mkdir -p etc/systemd/system-generators; cd usr/lib/systemd/system-generators; for name in *; do ln -s /dev/null \"$1/etc/systemd/system-generators/$name\"; done")
         .arg("--customize-hook=echo 0123456789abcdef0123456789abcdef >\"$1/etc/machine-id\"; mkdir -p \"$1/var/log/journal\"")
         .args([suite, &tree.to_string_lossy()])
@@ -154,7 +191,7 @@ fn disk(tree: &Path, disk: &Path, size: &str) -> Result<(), String> {
     show(&mut command("mke2fs", &["-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", &tree, &disk, size]))
 }
 
-/// Puts what is tested on a disk: the program, the programs of the tests, and the repository's files.
+/// Puts what is tested on a disk: the package, the programs of the tests, and the repository's files.
 fn payload(goal: &Path, tests: &BTreeMap<String, PathBuf>) -> Result<(), String> {
     let tree = goal.join("payload");
     let _ = fs::remove_dir_all(&tree);
@@ -165,7 +202,7 @@ fn payload(goal: &Path, tests: &BTreeMap<String, PathBuf>) -> Result<(), String>
     for file in files()? {
         place(&root().join(&file), &tree.join("tree").join(&file))?;
     }
-    place(&target().join("debug/hookvisor"), &tree.join("bin/hookvisor"))?;
+    dist::package(&target().join("debug/hookvisor"), &tree.join("hookvisor.deb"))?;
     for name in TESTED {
         let path = tests.get(name).ok_or_else(|| format!("cargo built no {name}"))?;
         place(path, &tree.join("tests").join(name))?;
@@ -174,8 +211,7 @@ fn payload(goal: &Path, tests: &BTreeMap<String, PathBuf>) -> Result<(), String>
     for file in fs::read_dir(&linux).into_iter().flatten().flatten() {
         place(&file.path(), &tree.join("linux").join(file.file_name()))?;
     }
-    let programs = tree.join("bin/hookvisor").display().to_string();
-    let mut strip = command("strip", &["--strip-debug", &programs]);
+    let mut strip = command("strip", &["--strip-debug"]);
     for file in fs::read_dir(tree.join("tests")).into_iter().flatten().flatten() {
         strip.arg(file.path());
     }

@@ -70,6 +70,14 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes the package of a program that is there, as this file.
+pub(crate) fn package(binary: &Path, goal: &Path) -> Result<(), String> {
+    let work = goal.with_extension("new");
+    let made = quick(&Programs::beside(binary)?, &Release::read(None)?, &work)?;
+    let moved = std::fs::rename(&made, goal).and_then(|()| std::fs::remove_dir_all(&work));
+    moved.map_err(|error| format!("cannot make {}: {error}", goal.display()))
+}
+
 /// The package of a program that is there.
 fn quick(programs: &Programs, release: &Release, folder: &Path) -> Result<PathBuf, String> {
     deb::make(programs, release, folder, Effort::Least)
