@@ -11,6 +11,7 @@ mod machine;
 mod queries;
 mod report;
 mod server;
+mod supervision;
 
 use e2e::Host;
 use report::Report;
@@ -32,8 +33,14 @@ struct Plan {
 }
 
 fn main() -> ExitCode {
+    if let Some(rounds) = supervision::asked_within() {
+        supervision::measure_within(rounds);
+        return ExitCode::SUCCESS;
+    }
     let is_asked = |option: &str| std::env::args().any(|arg| arg == option);
-    let (quick, all) = (is_asked("--quick"), !is_asked("--server"));
+    let quick = is_asked("--quick");
+    let (server, supervision) = (is_asked("--server"), is_asked("--supervision"));
+    let all = !server && !supervision;
     let plan = if quick {
         Plan { rounds: 2, listed: 10, alive: 2, libvirt: false, served: &[10], running: 2, calls: 50 }
     } else {
@@ -55,7 +62,12 @@ fn main() -> ExitCode {
             container::measure(&host, plan, &mut report);
             queries::measure(&host, plan, &mut report);
         }
-        server::measure(plan, &mut report);
+        if all || supervision {
+            supervision::measure(&host, plan, &mut report);
+        }
+        if all || server {
+            server::measure(plan, &mut report);
+        }
     }));
     let clean = host.finish();
     report.print();

@@ -26,9 +26,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test --calls N    only calls of the API by chance: N requests of each method, and every corner of its parameters
   demo [--by-hand]  guests of both kinds through their phases, with the timeline from the journal; slowly, so that
                     you can kill what lives, and see that every phase is on record all the same
-  bench [--quick] [--server]
-                    what a start, a stop and a query cost, against the floors, and what the server costs (or the
-                    server alone); a table and JSON
+  bench [--quick] [--server] [--supervision]
+                    what a start, a stop and a query cost, against the floors, and what the server and systemd's
+                    supervision cost (or one of these alone); a table and JSON
   fuzz [TARGET] [--seconds N]
                     every parser of outside data, or one, each for N seconds (120), with libFuzzer
   dist [--binary PATH] [--release VERSION]

@@ -5,7 +5,7 @@ use crate::run::{capture, cargo, command, root, show, target};
 use std::path::{Path, PathBuf};
 
 /// The hookscripts of the library that are built.
-pub(super) const HOOKSCRIPTS: [&str; 3] = ["cpu-pin", "gpu-vfio", "net-tap"];
+pub(crate) const HOOKSCRIPTS: [&str; 3] = ["cpu-pin", "gpu-vfio", "net-tap"];
 
 /// How a program is linked.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod stamp;
 mod tarball;
 mod tree;
 
+pub(crate) use build::HOOKSCRIPTS;
 pub(crate) use scene::prepare as prepare_tests;
 
 use crate::packages;
