@@ -10,7 +10,8 @@ use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once;
+        bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once,
+            what_its_interpreter_cannot_read_is_an_error, reading_runs_nothing;
         bare [SHELLCHECK]: what_shellcheck_says_stands_beside_the_rest;
         bare []: one_that_cannot_be_read_keeps_nobody_from_the_others
     )
@@ -89,6 +90,52 @@ fn what_reading_found_is_told_once() {
     let mut command = Command::new(host::binary());
     let output = run(command.args(["hooks", "check", "--run"]).arg(&script.path));
     output.prints("    seen: in the call /var/lib/vz/snippets/hook.sh 100 pre-start\n");
+}
+
+fn what_its_interpreter_cannot_read_is_an_error() {
+    for (name, text, said) in [
+        (
+            "hook.sh",
+            "#!/bin/bash\ncase $2 in\npre-start) echo x ;;\n",
+            ":3: error: bash cannot read it: syntax error",
+        ),
+        (
+            "hook.py",
+            "#!/usr/bin/python3\nimport sys\nif sys.argv[2] == 'x'\n    pass\n",
+            ":3: error: python3 cannot read it: SyntaxError",
+        ),
+        (
+            "hook.pl",
+            "#!/usr/bin/perl\nuse strict;\nmy ($vmid) = @ARGV;\n$vmdi = 1;\n",
+            ":4: error: perl cannot read it: Global symbol \"$vmdi\"",
+        ),
+    ] {
+        let script = Script::new(name, text);
+        let mut command = Command::new(host::binary());
+        let output = run(command.args(["hooks", "check"]).arg(&script.path));
+        assert_eq!(output.status.code(), Some(1), "{}", output.describe());
+        output.prints(&format!("{name}{said}")).prints("(HV021)").prints("1 script: 1 error, 0 warnings");
+    }
+}
+
+/// Nor does what is run while a script is compiled reach anything of the host.
+fn reading_runs_nothing() {
+    for (name, text) in [
+        ("hook.sh", "#!/bin/bash\ntouch MARK\necho \"$(touch MARK)\"\nif\n"),
+        ("hook.py", "#!/usr/bin/python3\nopen('MARK', 'w')\nx = (\n"),
+        (
+            "hook.pl",
+            "#!/usr/bin/perl\nBEGIN { open(my $file, '>', 'MARK') }\nBEGIN { system('touch MARK') }\nif (\n",
+        ),
+    ] {
+        let script = Script::new(name, text);
+        let mark = script.folder.path().join("mark");
+        let text = text.replace("MARK", &mark.to_string_lossy());
+        std::fs::write(&script.path, text).expect("a script can be written");
+        let output = run(Command::new(host::binary()).args(["hooks", "check"]).arg(&script.path));
+        output.prints("(HV021)");
+        assert!(!mark.exists(), "{name}: {}", output.describe());
+    }
 }
 
 /// As notes with its own ids, and in silence where it is not installed.

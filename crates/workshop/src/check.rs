@@ -2,9 +2,12 @@
 
 use crate::finding::{Finding, How, Report, Unjudged};
 use crate::flow::Machine;
+use crate::interpreter::{self, Answer};
 use crate::lives::{self, Life, SandboxError, Setting};
+use crate::rule::Rule;
 use crate::rules::{self, Told};
 use crate::script::{Language, Source};
+use crate::shellcheck::Said;
 use crate::syntax::Script;
 use crate::{perl, python, shell, shellcheck};
 use hooks::settings;
@@ -94,6 +97,20 @@ fn report(path: &Path, source: &Source) -> Report {
         Language::Program | Language::Other => None,
     };
     report.findings.extend(rules::in_text(source, script.as_ref().map(|script| &script.body)));
+    let shellchecked = match source.language {
+        Language::Shell => shellcheck::says(&source.text).unwrap_or_else(|what| {
+            report.unjudged.push(Unjudged { line: None, what });
+            Said::default()
+        }),
+        _ => Said::default(),
+    };
+    // A file that no interpreter is begun for, or each line of which ends as none should, is told of already.
+    let known = |finding: &Finding| matches!(finding.rule, Rule::CarriageReturns | Rule::NoInterpreter);
+    let answer =
+        if report.findings.iter().any(known) { Answer::Unknown } else { interpreter::ask(path, source) };
+    let torn = script.as_ref().map(|script| &script.wrong[..]).unwrap_or_default();
+    report.findings.extend(rules::of_reading(source.language, &answer, &shellchecked.unread, torn));
+    report.findings.extend(shellchecked.findings);
     match &script {
         Some(script) => by_flow(script, source, &mut report),
         None if matches!(source.language, Language::Shell | Language::Python | Language::Perl) => {
@@ -102,12 +119,6 @@ fn report(path: &Path, source: &Source) -> Report {
                 .push(Unjudged { line: None, what: "what it does: it is nested too deep".to_owned() });
         }
         None => report.unjudged.push(Unjudged { line: None, what: unread(source.language).to_owned() }),
-    }
-    if source.language == Language::Shell {
-        match shellcheck::findings(&source.text) {
-            Ok(found) => report.findings.extend(found.into_iter().flatten()),
-            Err(what) => report.unjudged.push(Unjudged { line: None, what }),
-        }
     }
     report.findings.sort_by_key(|finding| (finding.line, finding.rule));
     report.unjudged.sort();
@@ -127,8 +138,14 @@ fn by_flow(script: &Script, source: &Source, report: &mut Report) {
     let mut unjudged: BTreeSet<(usize, String)> =
         stories.iter().flat_map(|(_, story)| story.unjudged.iter().cloned()).collect();
     let open = !unjudged.is_empty();
-    unjudged.extend(unreadable(&script.wrong, name(source.language)));
-    let told = Told { stories, other, settings, damaged: !script.wrong.is_empty(), open };
+    let unread = report.findings.iter().any(|finding| finding.rule == Rule::Unreadable);
+    if unread {
+        unjudged.retain(|(_, what)| !what.starts_with("a part that cannot be read"));
+    } else {
+        unjudged.extend(unreadable(&script.wrong, name(source.language)));
+    }
+    let damaged = unread || !script.wrong.is_empty();
+    let told = Told { stories, other, settings, damaged, open };
     report.findings.extend(rules::of_flow(&told));
     report.unjudged.extend(
         unjudged.into_iter().map(|(line, what)| Unjudged { line: Some(line).filter(|line| *line > 0), what }),

@@ -7,6 +7,7 @@
 mod check;
 mod finding;
 mod flow;
+mod interpreter;
 pub mod lives;
 mod new;
 mod perl;

@@ -47,11 +47,13 @@ pub enum Rule {
     Settings,
     /// Something that shellcheck found.
     Shellcheck,
+    /// Its interpreter cannot read it.
+    Unreadable,
 }
 
 impl Rule {
     /// All of them, by their ids.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Swapped,
         Self::NotExecutable,
         Self::CarriageReturns,
@@ -72,6 +74,7 @@ impl Rule {
         Self::StaleLock,
         Self::Settings,
         Self::Shellcheck,
+        Self::Unreadable,
     ];
 
     /// `HV001`
@@ -98,6 +101,7 @@ impl Rule {
             Self::StaleLock => "HV018",
             Self::Settings => "HV019",
             Self::Shellcheck => "HV020",
+            Self::Unreadable => "HV021",
         }
     }
 
@@ -109,6 +113,7 @@ impl Rule {
             | Self::CarriageReturns
             | Self::NoInterpreter
             | Self::NeverStarts
+            | Self::Unreadable
             | Self::Settings
             | Self::Writable => Level::Error,
             _ => Level::Warning,
@@ -168,6 +173,9 @@ impl Rule {
             }
             Self::Settings => "a start is refused as long as the script's own settings cannot be read",
             Self::Shellcheck => "shellcheck knows the shell's traps",
+            Self::Unreadable => {
+                "the interpreter gives up on the file, in every phase, so no guest that has it can start"
+            }
         }
     }
 
@@ -214,6 +222,9 @@ impl Rule {
             }
             Self::Settings => "see the book's page on settings in a script",
             Self::Shellcheck => "see shellcheck's page on it",
+            Self::Unreadable => {
+                "mend it there, or above, where a quote, a bracket, a block or a here document begins that does not end"
+            }
         }
     }
 }

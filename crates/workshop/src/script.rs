@@ -76,6 +76,20 @@ impl Source {
         let (program, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         Some((program.to_owned(), rest.trim().to_owned()))
     }
+
+    /// The interpreter's name without its folder; that of `env` is the one that it looks for.
+    pub(crate) fn interpreter_name(&self) -> Option<String> {
+        named(&self.bytes)
+    }
+}
+
+/// The name of the interpreter that stands behind `#!`.
+fn named(bytes: &[u8]) -> Option<String> {
+    let rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).strip_prefix(b"#!")?;
+    let line = String::from_utf8_lossy(rest.split(|byte| *byte == b'\n').next().unwrap_or_default());
+    let words = line.split([' ', '\t', '\r']).filter(|word| !word.is_empty());
+    let mut names = words.map(|word| word.rsplit('/').next().unwrap_or(word));
+    names.find(|word| *word != "env" && !word.starts_with('-') && !word.contains('=')).map(str::to_owned)
 }
 
 fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
@@ -87,16 +101,8 @@ fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
 
 fn language(bytes: &[u8], extension: Option<&str>) -> Language {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Some(rest) = bytes.strip_prefix(b"#!") {
-        let line = String::from_utf8_lossy(rest.split(|byte| *byte == b'\n').next().unwrap_or_default())
-            .into_owned();
-        let words = line.split([' ', '\t', '\r']).filter(|word| !word.is_empty());
-        let names = words.map(|word| word.rsplit('/').next().unwrap_or(word));
-        let name = names
-            .filter(|word| *word != "env" && !word.starts_with('-') && !word.contains('='))
-            .map(str::to_owned)
-            .next();
-        return name.map_or(Language::Other, |name| by_name(&name));
+    if bytes.starts_with(b"#!") {
+        return named(bytes).map_or(Language::Other, |name| by_name(&name));
     }
     if bytes.starts_with(b"\x7fELF") || bytes.iter().take(8192).any(|byte| *byte == 0) {
         return Language::Program;

@@ -18,11 +18,23 @@ const LEFT_OUT: &str = "SC1090,SC1091,SC2034,SC2154,SC1017,SC2086,SC2155,SC2120,
 /// How long it may take: a thousand open parentheses keep it for minutes.
 const LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
+/// What it says where it gave up reading: where it noticed, and what it could not read.
+const GAVE_UP: [u64; 3] = [1072, 1073, 1088];
+
+/// What shellcheck says of a script.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// What it found.
+    pub(crate) findings: Vec<Finding>,
+    /// Why it cannot read the script, with the lines.
+    pub(crate) unread: Vec<(usize, String)>,
+}
+
 /// What shellcheck says of a script; nothing where there is no shellcheck.
 ///
 /// # Errors
 /// A shellcheck that is there and does not answer.
-pub(crate) fn findings(text: &str) -> Result<Option<Vec<Finding>>, String> {
+pub(crate) fn says(text: &str) -> Result<Said, String> {
     let mut command = Command::new("shellcheck");
     command.args(["--format=json", "--severity=warning", "--exclude", LEFT_OUT, "-"]);
     let failed = |error: std::io::Error| format!("shellcheck cannot be run: {error}");
@@ -31,7 +43,7 @@ pub(crate) fn findings(text: &str) -> Result<Option<Vec<Finding>>, String> {
     command.stdin(script).stdout(answer.try_clone().map_err(failed)?).stderr(Stdio::null());
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Said::default()),
         Err(error) => return Err(failed(error)),
     };
     if !ends(&child) {
@@ -43,7 +55,26 @@ pub(crate) fn findings(text: &str) -> Result<Option<Vec<Finding>>, String> {
     answer.rewind().map_err(failed)?;
     let list: Vec<Value> =
         serde_json::from_reader(answer).map_err(|_| "shellcheck's answer cannot be read".to_owned())?;
-    Ok(Some(list.iter().filter_map(one).collect()))
+    let code = |comment: &Value| comment["code"].as_u64().unwrap_or_default();
+    let gave_up = list.iter().any(|comment| GAVE_UP.contains(&code(comment)));
+    let (unread, found): (Vec<&Value>, Vec<&Value>) = list
+        .iter()
+        .partition(|comment| gave_up && comment["level"] == "error" && (1000..2000).contains(&code(comment)));
+    // It says of some what the reason is.
+    let known = |comment: &&&Value| !GAVE_UP.contains(&code(comment));
+    let reasons: Vec<&Value> = unread.iter().filter(known).copied().collect();
+    let unread = if reasons.is_empty() { unread } else { reasons };
+    let reason = |comment: &&Value| {
+        let line = usize::try_from(comment["line"].as_u64()?).ok()?;
+        let message = comment["message"].as_str()?;
+        // What stands there in every case.
+        let message = message.split(" Fix ").next().unwrap_or(message).trim_end_matches('.');
+        Some((line, format!("{message} (SC{})", code(comment))))
+    };
+    Ok(Said {
+        findings: found.into_iter().filter_map(one).collect(),
+        unread: unread.iter().filter_map(reason).collect(),
+    })
 }
 
 /// Waits for its end, so long at most.

@@ -174,7 +174,6 @@ fn what_cannot_be_judged_is_said() {
         ("sourced.sh", "#!/bin/sh\n. /etc/x\n", Some(2)),
         ("eval.sh", "#!/bin/sh\neval \"$(cat /etc/x)\"\n", Some(2)),
         ("tool.sh", "#!/bin/sh\n\"$(command -v x)\" up\n", Some(2)),
-        ("torn.sh", "#!/bin/sh\nif [ $2 = pre-start ]; then\n", None),
         ("exec.py", "#!/usr/bin/python3\nexec(open('/x').read())\n", Some(2)),
         ("eval.pl", "#!/usr/bin/perl\neval $ENV{CODE};\n", Some(2)),
         ("hook.lua", "#!/bin/true lua\nprint(1)\n", None),
@@ -184,6 +183,63 @@ fn what_cannot_be_judged_is_said() {
         if line.is_some() {
             assert_eq!(report.unjudged[0].line, line, "{name}");
         }
+    }
+}
+
+#[test]
+fn what_the_interpreter_cannot_read_is_told_once_and_in_its_words() {
+    let open = "#!/bin/bash\nif true; then\n    echo \"x\nfi\n";
+    for (name, text, line, words) in [
+        (
+            "torn.sh",
+            "#!/bin/sh\nif [ $2 = pre-start ]; then\n",
+            2,
+            "sh cannot read it: Syntax error: end of file",
+        ),
+        ("array.sh", "#!/bin/sh\nx=(1 2)\n", 2, "sh cannot read it: Syntax error: \"(\" unexpected"),
+        ("quote.sh", open, 3, "bash cannot read it: unexpected EOF while looking for matching"),
+        (
+            "here.sh",
+            "#!/bin/sh\ncat <<EOF\nx\n EOF\n",
+            2,
+            "sh cannot read it: here-document delimited by end-of-file",
+        ),
+        (
+            "tab.py",
+            "#!/usr/bin/env python3\nif 1:\n\tx = 1\n        y = 2\n",
+            4,
+            "python3 cannot read it: TabError: ",
+        ),
+        (
+            "nul.py",
+            "#!/usr/bin/python3\nx = 'a\nb'\n",
+            2,
+            "python3 cannot read it: SyntaxError: unterminated string",
+        ),
+        ("return.py", "#!/usr/bin/python3\nreturn 1\n", 2, "SyntaxError: 'return' outside function"),
+    ] {
+        let report = judged(name, text.as_bytes(), 0o755);
+        let unread: Vec<_> = report.findings.iter().filter(|finding| finding.level == Level::Error).collect();
+        assert_eq!(unread.len(), 1, "{name}: {:#?}", report.findings);
+        assert_eq!((unread[0].rule, unread[0].line), (Rule::Unreadable, Some(line)), "{name}: {unread:#?}");
+        assert!(unread[0].what.contains(words), "{name}: {unread:#?}");
+        assert_eq!(report.unjudged, [], "{name}");
+    }
+    for (name, text) in [
+        (
+            "globs.sh",
+            "#!/bin/bash\nshopt -s extglob\ncase $2 in !(pre-start)) exit 0 ;; esac\nrm -f /run/!(a)\n",
+        ),
+        ("bytes.py", "#!/usr/bin/python3\n# -*- coding: latin-1 -*-\nx = '\u{e9}'\n"),
+        ("taint.pl", "#!/usr/bin/perl -wT\nuse strict;\nprint \"$ARGV[1]\\n\";\n"),
+        ("elsewhere.pl", "#!/usr/bin/perl\nuse PVE::NoSuchModule;\nPVE::NoSuchModule::call();\n"),
+    ] {
+        let report = judged(name, text.as_bytes(), 0o755);
+        assert!(
+            !report.findings.iter().any(|finding| finding.rule == Rule::Unreadable),
+            "{:#?}",
+            report.findings
+        );
     }
 }
 

@@ -271,10 +271,7 @@ impl Scene {
         }
         let mut command = Command::new("bwrap");
         command.args(self.words()).env_clear().env("PATH", path);
-        if rustix::process::geteuid().is_root() {
-            let user = USERS.0 + std::process::id() % USERS.1;
-            command.uid(user).gid(user);
-        }
+        as_stranger(&mut command);
         command
     }
 
@@ -288,13 +285,8 @@ impl Scene {
         if self.setting.network {
             add(&["--share-net"]);
         }
-        add(&["--ro-bind", "/usr", "/usr"]);
-        for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
-            match fs::read_link(name) {
-                Ok(target) => add(&["--symlink", &target.to_string_lossy(), name]),
-                Err(_) => add(&["--ro-bind-try", name, name]),
-            }
-        }
+        words.extend(programs());
+        let mut add = |some: &[&str]| words.extend(some.iter().map(OsString::from));
         add(&["--proc", "/proc", "--dev", "/dev"]);
         let size = self.setting.limits.disk.to_string();
         // Folders of programs of which some are this world's own.
@@ -333,6 +325,27 @@ impl Scene {
         }
         add(&["--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/", "--", &inside, "lives"]);
         words
+    }
+}
+
+/// What bubblewrap is told of the host's programs and libraries.
+pub(crate) fn programs() -> Vec<OsString> {
+    let mut words: Vec<OsString> = ["--ro-bind", "/usr", "/usr"].map(OsString::from).to_vec();
+    for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
+        let (option, from) = match fs::read_link(name) {
+            Ok(target) => ("--symlink", target.into_os_string()),
+            Err(_) => ("--ro-bind-try", name.into()),
+        };
+        words.extend([option.into(), from, name.into()]);
+    }
+    words
+}
+
+/// Where root makes a sandbox it is somebody else's, who has nothing.
+pub(crate) fn as_stranger(command: &mut Command) {
+    if rustix::process::geteuid().is_root() {
+        let user = USERS.0 + std::process::id() % USERS.1;
+        command.uid(user).gid(user);
     }
 }
 

@@ -126,6 +126,7 @@ fn missing_first_line(path: &Path, source: &Source) -> Option<Finding> {
     ))
 }
 
-fn located(name: &str) -> Option<PathBuf> {
+/// Where a program is, in the folders that a hookscript's are looked for in.
+pub(crate) fn located(name: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| !name.is_empty() && path.is_file())
 }

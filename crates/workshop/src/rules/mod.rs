@@ -5,6 +5,7 @@ mod file;
 mod guest;
 mod pairs;
 mod phases;
+mod reading;
 mod secrets;
 mod variables;
 mod waiting;
@@ -16,7 +17,8 @@ use hooks::settings::Settings;
 use model::Phase;
 use std::collections::BTreeMap;
 
-pub(crate) use file::of_file;
+pub(crate) use file::{located, of_file};
+pub(crate) use reading::of_reading;
 pub(crate) use secrets::in_text;
 pub use secrets::is_to_be_masked;
 
