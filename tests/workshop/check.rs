@@ -10,8 +10,9 @@ use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
-        bare [BWRAP]: each_mistake_shows, a_good_script_has_none, what_reading_found_is_told_once,
-            what_its_interpreter_cannot_read_is_an_error, reading_runs_nothing;
+        bare [BWRAP]: each_mistake_shows, a_good_script_has_none, names_that_change_with_each_call_are_no_mistake, what_reading_found_is_told_once,
+            what_its_interpreter_cannot_read_is_an_error, reading_runs_nothing,
+            it_says_what_a_call_died_of;
         bare [SHELLCHECK]: what_shellcheck_says_stands_beside_the_rest;
         bare []: one_that_cannot_be_read_keeps_nobody_from_the_others
     )
@@ -82,6 +83,20 @@ fn a_good_script_has_none() {
     assert_eq!(found(&script, &["--run"]), []);
 }
 
+/// Files of another name in each call are none that only `pre-stop` gives back; one that it does give back is told of.
+fn names_that_change_with_each_call_are_no_mistake() {
+    let script = Script::shell(
+        "echo \"$2\" >\"/var/log/hook-$(date +%Y%m%d-%H%M%S.%N).log\"; echo \"$2\" >/tmp/hook.$$\n\
+         log=$(mktemp); echo \"$2\" >\"$log\"; mktemp /var/tmp/hook-XXXXXX >/dev/null",
+    );
+    assert_eq!(found(&script, &["--run"]), []);
+    let script = hidden(
+        "system('mktemp /run/taken.XXXXXX') if $phase eq 'pre-start'; system('rm -f /run/taken.*') if $phase eq 'pre-stop';",
+    );
+    let all = found(&script, &["--run"]);
+    assert_eq!(all, [("HV008".to_owned(), "running".to_owned(), "pre-stop".to_owned())]);
+}
+
 fn what_reading_found_is_told_once() {
     let script = Script::shell("[ \"$2\" != pre-start ] || exit 1\nexit 0");
     let read = found(&script, &[]);
@@ -133,8 +148,62 @@ fn reading_runs_nothing() {
         let text = text.replace("MARK", &mark.to_string_lossy());
         std::fs::write(&script.path, text).expect("a script can be written");
         let output = run(Command::new(host::binary()).args(["hooks", "check"]).arg(&script.path));
-        output.prints("(HV021)");
+        let output = output.prints("(HV021)");
         assert!(!mark.exists(), "{name}: {}", output.describe());
+    }
+}
+
+/// And what to do about that, rather than how to end a script.
+fn it_says_what_a_call_died_of() {
+    let deaths = [
+        (
+            "hook.sh",
+            "#!/bin/sh\nset -e\n[ \"$2\" != pre-start ] || nvidia-smii -pm 1\n",
+            "hook.sh:3: ",
+            "there is no command 'nvidia-smii'",
+            "install it",
+        ),
+        (
+            "hook.py",
+            "#!/usr/bin/python3\nimport sys\nif sys.argv[2] == 'post-start':\n    {}['net0']\n",
+            "hook.py:4: ",
+            "there is no 'net0'",
+            ".get()",
+        ),
+        (
+            "hook.pl",
+            "#!/usr/bin/perl\nuse PVE::NoSuchModule;\n",
+            "hook.pl:2: ",
+            "there is no module 'PVE::NoSuchModule'",
+            "install it",
+        ),
+        (
+            "hook.sh",
+            "#!/bin/bash\n[ \"$2\" != pre-start ] || mountpoint -q /mnt/nas || { echo '<3>/mnt/nas is not mounted' >&2; exit 1; }\n",
+            "hook.sh: ",
+            "for want of a mount, having printed '/mnt/nas is not mounted'",
+            "--mount /mnt/nas",
+        ),
+        (
+            "hook.sh",
+            "#!/bin/bash\n[ \"$2\" != pre-start ] || [ -e /etc/x.list ] || { echo 'no /etc/x.list here'; exit 1; }\n",
+            "hook.sh: ",
+            "for want of '/etc/x.list'",
+            "--file /etc/x.list=COPY",
+        ),
+        (
+            "hook.sh",
+            "#!/bin/bash\n[ \"$2\" != pre-start ] || echo \"${HOOKVISOR_PARAM_KEEP:?}\"\n",
+            "hook.sh:2: ",
+            "for want of the parameter keep",
+            "--param keep=VALUE",
+        ),
+    ];
+    for (name, text, place, what, mend) in deaths {
+        let script = Script::new(name, text);
+        let output = run(Command::new(host::binary()).args(["hooks", "check", "--run"]).arg(&script.path));
+        let output = output.prints(place).prints(what).prints(mend);
+        assert!(!output.out().contains("exit 0"), "{}", output.describe());
     }
 }
 

@@ -1,11 +1,14 @@
 //! The mistakes that show when a script is run.
 
-use super::report::{CallReport, EntryKind, LifeReport};
+use super::death::{self, Death};
+use super::report::{CallReport, Entry, EntryKind, LifeReport};
 use super::sandbox::{SandboxError, Setting, World};
 use super::{Life, Limits, test};
 use crate::finding::{Finding, How, Level};
 use crate::rule::Rule;
+use crate::rules::short;
 use model::Phase;
+use record::journal::Priority;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -48,6 +51,11 @@ struct Found {
 impl Found {
     /// A mistake is told once for each phase.
     fn add(&mut self, rule: Rule, vmid: u32, phase: Phase, what: String) {
+        self.tell(rule, vmid, phase, what, None);
+    }
+
+    /// One where it is known what a call died of.
+    fn tell(&mut self, rule: Rule, vmid: u32, phase: Phase, what: String, death: Option<Death>) {
         let told = |finding: &Finding| finding.rule == rule && finding.phases == [phase.to_string()];
         if self.findings.iter().any(told) {
             return;
@@ -56,10 +64,10 @@ impl Found {
             rule,
             // What fails in this world may do well where the guest's hardware is.
             level: rule.level().min(Level::Warning),
-            line: None,
+            line: death.as_ref().and_then(|death| death.line),
             what,
             why: rule.why().to_owned(),
-            mend: rule.mend().to_owned(),
+            mend: death.map_or_else(|| mend(rule), |death| death.mend),
             phases: vec![phase.to_string()],
             found: How::Running { phase: phase.to_string(), call: format!("{} {vmid} {phase}", self.script) },
         });
@@ -93,14 +101,16 @@ impl Found {
                     self.add(Rule::NoLimit, vmid, phase, format!("it does not end within {SECONDS} s"));
                 }
                 Some(_) if locked => {}
-                Some(outcome) if phase == Phase::PreStart => {
-                    if first(call) {
-                        self.add(Rule::NeverStarts, vmid, phase, ended(outcome) + &last_line(life, phase));
-                    }
+                Some(outcome) if phase != Phase::PreStart || first(call) => {
+                    let rule =
+                        if phase == Phase::PreStart { Rule::NeverStarts } else { Rule::FailsElsewhere };
+                    let printed = printed(life, phase);
+                    let death = death::of(&self.script, &printed);
+                    let of = death.as_ref().map(|death| format!(", {}", death.what)).unwrap_or_default();
+                    let last = printed.last().map(|text| format!(", having printed '{}'", short(text)));
+                    self.tell(rule, vmid, phase, ended(outcome) + &of + &last.unwrap_or_default(), death);
                 }
-                Some(outcome) => {
-                    self.add(Rule::FailsElsewhere, vmid, phase, ended(outcome) + &last_line(life, phase));
-                }
+                Some(_) => {}
             }
         }
     }
@@ -109,7 +119,9 @@ impl Found {
     fn given_back_too_early(&mut self, normal: &LifeReport, poweroff: &LifeReport) {
         let asked: BTreeSet<String> = left(normal).into_iter().collect();
         let vmid = normal.played.calls.first().map_or(100, |call| call.vmid);
-        for what in left(poweroff).into_iter().filter(|what| !asked.contains(what)) {
+        // A name with a date or a process id is another one in each life.
+        let elsewhere = |what: &String| asked.iter().any(|other| super::fresh::same(what, other));
+        for what in left(poweroff).into_iter().filter(|what| !elsewhere(what)) {
             let what =
                 format!("{what} where the guest powers itself off, and not where it is asked to shut down");
             self.add(Rule::GivenBackTooEarly, vmid, Phase::PreStop, what);
@@ -130,13 +142,26 @@ impl Found {
     }
 }
 
-/// What a call printed last, which is mostly why it failed.
-fn last_line(life: &LifeReport, phase: Phase) -> String {
-    let mut printed =
-        life.played.timeline.iter().filter(|entry| {
-            entry.phase == Some(phase) && matches!(entry.kind, EntryKind::Out | EntryKind::Err)
-        });
-    printed.next_back().map(|entry| format!(", having printed '{}'", entry.text)).unwrap_or_default()
+/// What the calls of a phase printed, without the priorities that lines begin with.
+fn printed(life: &LifeReport, phase: Phase) -> Vec<String> {
+    let said =
+        |entry: &&Entry| entry.phase == Some(phase) && matches!(entry.kind, EntryKind::Out | EntryKind::Err);
+    let text = |entry: &Entry| match Priority::prefix(entry.text.as_bytes()) {
+        Some((_, rest)) => String::from_utf8_lossy(rest).into_owned(),
+        None => entry.text.clone(),
+    };
+    life.played.timeline.iter().filter(said).map(text).collect()
+}
+
+/// What to do where it is not known what a call died of.
+fn mend(rule: Rule) -> String {
+    let given = match rule {
+        Rule::NeverStarts => {
+            "; what it misses in this trial alone it is given by --mount, --file and --param"
+        }
+        _ => "",
+    };
+    format!("{}{given}", rule.mend())
 }
 
 /// What became of a call that did not end well.

@@ -6,7 +6,9 @@
 
 mod check;
 mod collect;
+mod death;
 mod drive;
+mod fresh;
 mod job;
 mod judge;
 mod junit;
