@@ -9,6 +9,7 @@ use crate::{
 };
 use model::Layout;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,10 +147,11 @@ fn silent(about: &str) -> Finding {
     Finding::problem(about, what, "something that it asks hangs", "dmesg | tail -n 20")
 }
 
-/// What is to be said of `hooks.conf` though it can be read: guests that are not there, parameters that no script names.
+/// What is to be said of `hooks.conf` though it can be read, for guests that have one of these scripts: parameters that no
+/// script names.
 #[must_use]
-pub fn settings(layout: &Layout) -> Vec<Finding> {
-    let notes = hooks_conf::readable(&Scene::look(layout)).into_iter();
+pub fn settings(layout: &Layout, scripts: &[PathBuf]) -> Vec<Finding> {
+    let notes = hooks_conf::of_scripts(&Scene::look(layout), scripts).into_iter();
     notes.filter(|found| found.state == State::Note).collect()
 }
 

@@ -12,6 +12,16 @@ use std::path::PathBuf;
 
 /// The file, the guests that it names and the parameters that it sets.
 pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
+    found(scene, None)
+}
+
+/// What is to be said of the parameters that guests with one of these scripts have.
+pub(crate) fn of_scripts(scene: &Scene, scripts: &[PathBuf]) -> Vec<Finding> {
+    let place = |path: &PathBuf| path.canonicalize().ok();
+    found(scene, Some(scripts.iter().filter_map(place).collect()))
+}
+
+fn found(scene: &Scene, about: Option<Vec<PathBuf>>) -> Vec<Finding> {
     let file = scene.layout.hooks_conf();
     let conf = match HooksConf::load(&scene.layout) {
         Ok(conf) => conf,
@@ -34,18 +44,20 @@ pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
     let note =
         |what: String, why: &str| Finding::problem("hooks.conf", what, why, edit(&file, None)).unless(false);
     let known: BTreeSet<Vmid> = scene.guests.iter().map(|guest| guest.vmid).collect();
-    let strangers = conf.guests.keys().filter(|vmid| !known.contains(vmid));
+    let strangers = conf.guests.keys().filter(|vmid| about.is_none() && !known.contains(vmid));
     found.extend(strangers.map(|vmid| note(format!("there is no guest {vmid}"), "[guest …] sets nothing")));
 
-    let named = names(scene);
+    let all = about.is_none();
+    let Names { named, users } = names(scene, about.unwrap_or_default());
     let why = "it may be misspelt: scripts name their parameters in 'hookvisor: params='";
     let everywhere: Option<Vec<_>> = named.values().cloned().collect();
-    if let Some(everywhere) = everywhere {
+    if let Some(everywhere) = everywhere.filter(|_| all || !users.is_empty()) {
         for name in conf.host.unnamed(&everywhere.into_iter().flatten().collect()) {
             found.push(note(format!("no script names the parameter '{name}' of [host]"), why));
         }
     }
-    for vmid in conf.guests.keys().filter(|vmid| known.contains(vmid)) {
+    let meant = |vmid: &&Vmid| known.contains(vmid) && (all || users.contains(vmid));
+    for vmid in conf.guests.keys().filter(meant) {
         let Some(named) = named.get(vmid).cloned().unwrap_or_else(|| Some(BTreeSet::new())) else { continue };
         for name in conf.unnamed(*vmid, &named) {
             found.push(note(
@@ -60,9 +72,17 @@ pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
     found
 }
 
-/// The parameters that the scripts of each guest name; none for guests where nobody can tell, because of a program among
-/// them or of a storage that hangs.
-fn names(scene: &Scene) -> BTreeMap<Vmid, Option<BTreeSet<String>>> {
+/// What is known of the scripts of guests.
+#[derive(Default)]
+struct Names {
+    /// The parameters that the scripts of each guest name; none for guests where nobody can tell, because of a program among
+    /// them or of a storage that hangs.
+    named: BTreeMap<Vmid, Option<BTreeSet<String>>>,
+    /// The guests with one of the scripts that are asked about.
+    users: BTreeSet<Vmid>,
+}
+
+fn names(scene: &Scene, about: Vec<PathBuf>) -> Names {
     let storages = scene.storages();
     let volume_path = |volume: &VolumeId| Some(storages.as_ref()?.path(volume).ok()?.path);
     let mut scripts: BTreeMap<PathBuf, Vec<Vmid>> = BTreeMap::new();
@@ -74,13 +94,19 @@ fn names(scene: &Scene) -> BTreeMap<Vmid, Option<BTreeSet<String>>> {
             scripts.entry(path).or_default().push(guest.vmid);
         }
     }
-    let mut names: BTreeMap<Vmid, Option<BTreeSet<String>>> = BTreeMap::new();
-    let read = |(path, _): &(PathBuf, Vec<Vmid>)| hooks::digest::inspect(path).ok()?.params();
-    for (script, params) in apart::each(scripts.into_iter().collect(), LIMIT, read) {
-        let params = params.flatten();
+    let mut names = Names::default();
+    let read = move |(path, _): &(PathBuf, Vec<Vmid>)| {
+        let meant = !about.is_empty() && path.canonicalize().is_ok_and(|path| about.contains(&path));
+        (hooks::digest::inspect(path).ok().and_then(|inspected| inspected.params()), meant)
+    };
+    for (script, answer) in apart::each(scripts.into_iter().collect(), LIMIT, read) {
+        let (params, meant) = answer.unwrap_or_default();
         for vmid in &script.1 {
-            let all = names.entry(*vmid).or_insert_with(|| Some(BTreeSet::new()));
+            let all = names.named.entry(*vmid).or_insert_with(|| Some(BTreeSet::new()));
             *all = all.take().zip(params.clone()).map(|(all, more)| all.into_iter().chain(more).collect());
+            if meant {
+                names.users.insert(*vmid);
+            }
         }
     }
     names

@@ -11,7 +11,7 @@ use config::schema::{Property, Type};
 use model::Layout;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use workshop::Template;
 
 /// The exit code where a script has mistakes.
@@ -73,18 +73,19 @@ fn check(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, 
         report.unwrap_or_else(|error| json!({"file": path, "error": error}))
     };
     let reports = scripts.iter().zip(reports).map(failed);
-    Ok(reports.chain(settings_of_host(layout)).collect())
+    let checked: Vec<PathBuf> = scripts.iter().map(PathBuf::from).collect();
+    Ok(reports.chain(settings_of_host(layout, &checked)).collect())
 }
 
-/// What is to be said of the settings that this host has for its scripts, where there is something.
-fn settings_of_host(layout: &Layout) -> Option<Value> {
+/// What is to be said of the settings that this host has for guests with these scripts, where there is something.
+fn settings_of_host(layout: &Layout, scripts: &[PathBuf]) -> Option<Value> {
     let finding = |found: ::doctor::Finding| {
         json!({
             "level": "note", "rule": "hooks.conf", "what": found.what, "why": found.why, "mend": found.mend,
             "found": {"by": "reading"},
         })
     };
-    let findings: Vec<Value> = ::doctor::settings(layout).into_iter().map(finding).collect();
+    let findings: Vec<Value> = ::doctor::settings(layout, scripts).into_iter().map(finding).collect();
     let file = layout.hooks_conf();
     (!findings.is_empty())
         .then(|| json!({"file": file.display().to_string(), "findings": findings, "unjudged": []}))

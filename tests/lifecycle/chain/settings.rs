@@ -240,6 +240,11 @@ fn a_name_that_no_script_knows(host: &Host) {
     let what =
         format!("hooks.conf: note: no script of {0} names the parameter 'bnod' of [guest {0}]", guest.vmid());
     assert!(checked.out().contains(&what), "{}", checked.describe());
+    // One that is no script of a guest's has nothing to do with it, nor has a copy of one that is.
+    let copy = host.scratch().join("own.sh");
+    std::fs::copy(&script, &copy).expect("the script can be copied");
+    let checked = host.hookvisor(["hooks", "check", &copy.display().to_string()]);
+    assert!(!checked.out().contains("hooks.conf"), "{}", checked.describe());
     hooks_conf(host, &format!("[guest {}]\nparams = bond=bond1, late=2\n", guest.vmid()));
     let start = guest.start().ok();
     assert!(!start.describe().contains("names '"), "{}", start.describe());
