@@ -8,7 +8,8 @@ use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(bare [BWRAP]: the_text_is_a_timeline, junit_has_a_case_for_each_life, a_life_is_played_in_its_own_world_only,
-        bad_input_is_named, one_that_does_nothing_is_remarked_on, a_note_is_told_once;
+        bad_input_is_named, one_that_does_nothing_is_remarked_on,
+            swapped_arguments_fail_and_misspelt_phases_are_remarked_on, a_note_is_told_once;
         bare [Need::Root, BWRAP]: without_bubblewrap_nothing_is_played)
 }
 
@@ -100,18 +101,25 @@ fn without_bubblewrap_nothing_is_played() {
 
 fn one_that_does_nothing_is_remarked_on() {
     let said = |text: &str| Script::shell(text).output(&[]).ok().out();
-    let swapped = said("case $1 in pre-start) echo start ;; post-stop) echo stop ;; esac");
-    assert!(swapped.contains("it does nothing in any phase that could be seen"), "{swapped}");
-    assert!(
-        swapped.contains(
-            "the first argument, which is the VMID, is compared with the names of phases in line 2 (HV001)"
-        ),
-        "{swapped}"
-    );
-    assert!(said("exit 0").contains("'hookvisor hooks check', HV001"));
+    let nothing = said("exit 0");
+    assert!(nothing.contains("it does nothing in any phase that could be seen"), "{nothing}");
+    assert!(nothing.contains("'hookvisor hooks check', HV001"), "{nothing}");
     for text in ["echo \"$2\"", "[ \"$2\" != post-stop ] || touch /run/hook", "logger x"] {
         assert!(!said(text).contains("it does nothing"), "{text}");
     }
+}
+
+fn swapped_arguments_fail_and_misspelt_phases_are_remarked_on() {
+    let swapped = Script::shell("case $1 in pre-start) echo start ;; post-stop) echo stop ;; esac");
+    let output = swapped.output(&["--life", "normal", "--life", "refused"]).fails();
+    output.prints("hook.sh: normal: FAILED").prints("hook.sh: refused: passed").prints(
+        "  failed: the first argument, which is the VMID, is compared with the names of phases in line 2 (HV001): ",
+    );
+    let misspelt = Script::shell("case $2 in pre-sart) echo start ;; post-stop) echo stop ;; esac");
+    misspelt
+        .output(&["--life", "normal"])
+        .ok()
+        .prints("hook.sh: note: line 2: no phase is called 'pre-sart' (HV005): ");
 }
 
 fn a_note_is_told_once() {

@@ -4,6 +4,7 @@ use super::Life;
 use super::collect::is_transient;
 use super::report::{ChangeKind, LifeReport, Played, Standing, Verdict};
 use super::sandbox::World;
+use crate::finding::Finding;
 use model::Phase;
 use std::collections::BTreeMap;
 
@@ -13,9 +14,23 @@ const CHATTY: u64 = 16 << 20;
 /// How full a file system is when somebody has filled it, in hundredths.
 const FULL: u64 = 95;
 
-/// Judges a life.
-pub(super) fn judge(life: Life, world: World, played: Played, disk: u64) -> LifeReport {
+/// Judges a life of a script whose arguments may be swapped, as reading it tells.
+pub(super) fn judge(
+    life: Life,
+    world: World,
+    played: Played,
+    disk: u64,
+    swapped: Option<&Finding>,
+) -> LifeReport {
     let mut verdicts = Verdicts(Vec::new());
+    if let Some(finding) = swapped.filter(|_| !played.calls.is_empty()) {
+        let line = finding.line.map(|line| format!(" in line {line}")).unwrap_or_default();
+        let what = format!(
+            "{}{line} (HV001): the VMID is the first argument, the phase is the second",
+            finding.what
+        );
+        verdicts.fails(None, what);
+    }
     // What a script tried comes before what came of that.
     verdicts.of_harm(&played, disk);
     verdicts.of_calls(life, world, &played);

@@ -43,6 +43,7 @@ pub use sandbox::{SandboxError, Setting, World};
 pub use scenery::{Scenery, SceneryError};
 pub use tools::{is_tool, tool};
 
+use crate::rule::Rule;
 use std::path::Path;
 
 /// Plays lives of a script, each in a sandbox of its own; `begins` is told of each.
@@ -56,17 +57,20 @@ pub fn test(
     begins: &mut dyn FnMut(Life),
 ) -> Result<ScriptReport, SandboxError> {
     let scene = sandbox::Scene::new(script, setting)?;
+    // What it does is seen by playing; what it was meant to do by reading.
+    let read = crate::check(script).map(|report| report.findings).unwrap_or_default();
+    let swapped = read.iter().find(|finding| finding.rule == Rule::Swapped);
     let played = lives.iter().map(|life| {
         begins(*life);
         let played = scene.play(*life)?;
-        Ok(judge::judge(*life, setting.world, played, setting.limits.disk))
+        Ok(judge::judge(*life, setting.world, played, setting.limits.disk, swapped))
     });
     let lives: Vec<LifeReport> = played.collect::<Result<_, SandboxError>>()?;
     Ok(ScriptReport {
         file: script.display().to_string(),
         world: setting.world,
         sandbox: setting.sandbox,
-        remarks: remark::remarks(script, &lives),
+        remarks: remark::remarks(&read, &lives),
         lives,
     })
 }

@@ -134,7 +134,10 @@ fn no_such_phase(told: &Told) -> Vec<Finding> {
             lower.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(['-', '_']) && rest.len() > 2)
         });
         let alone = real.is_empty() && NEARLY.contains(&squashed.as_str());
-        let misspelt = Phase::ALL.iter().any(|phase| self::squashed(phase.as_str()) == squashed);
+        let near = |phase: &Phase| strsim::osa_distance(&self::squashed(phase.as_str()), &squashed) < 3;
+        // What is another word is no slip.
+        let misspelt = !NEARLY.contains(&squashed.as_str()) && Phase::ALL.iter().any(near)
+            || Phase::ALL.iter().any(|phase| self::squashed(phase.as_str()) == squashed);
         if prefixed || alone || misspelt {
             found.push(finding(
                 Rule::NoSuchPhase,
