@@ -3,7 +3,7 @@
 use super::ir::Node;
 use super::machine::{Flow, Machine, Way, Ways, status};
 use super::state::State;
-use super::value::{Piece, Status, Value};
+use super::value::{Piece, Status, Value, readable};
 use crate::script::Language;
 use std::rc::Rc;
 
@@ -106,7 +106,7 @@ impl Machine {
             "eval" => self.evaluate(line, rest, state),
             "source" | "." => {
                 self.noted(line, &words, &state);
-                let what = rest.first().map(Value::shown).unwrap_or_default();
+                let what = rest.first().map(|word| readable(&word.shown())).unwrap_or_default();
                 self.cannot_judge(line, format!("what '{what}' does, which is sourced"));
                 let mut state = state;
                 state.open = true;
@@ -296,7 +296,10 @@ impl Machine {
                 })
                 .collect();
         }
-        status(state, Status::Either)
+        let event = self.events.len().checked_sub(1);
+        let mut ways = status(state, Status::Either);
+        ways.iter_mut().for_each(|way| way.state.last_event = event);
+        ways
     }
 
     fn program_words(&mut self, line: usize, words: &[Value], state: &State, detached: bool) {
@@ -324,7 +327,10 @@ impl Machine {
         if functions.is_empty() {
             return self.nameless(line, words, state);
         }
-        self.cannot_judge(line, format!("what '{}' does, which is chosen at run time", words[0].shown()));
+        self.cannot_judge(
+            line,
+            format!("what '{}' does, which is chosen at run time", readable(&words[0].shown())),
+        );
         let mut ways = status(state.clone(), Status::Either);
         for function in functions {
             if let Value::Func(func) = function {
@@ -338,7 +344,7 @@ impl Machine {
     fn nameless(&mut self, line: usize, words: &[Value], state: State) -> Ways {
         self.cannot_judge(
             line,
-            format!("what '{}' runs: its name is made as the script runs", words[0].shown()),
+            format!("what '{}' runs: its name is made as the script runs", readable(&words[0].shown())),
         );
         self.program(line, words, state, false)
     }

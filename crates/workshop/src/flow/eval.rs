@@ -295,6 +295,7 @@ impl Machine {
     /// The end of a command: with `set -e` a failure that nobody checks ends the script.
     pub(crate) fn ended(&mut self, line: usize, mut state: State, ended: Status) -> Ways {
         state.last = ended;
+        state.last_event = None;
         if ended == Status::Failure && state.errexit && self.checked == 0 {
             let line = self.embedded_at.unwrap_or(line);
             return vec![Way { state, flow: Flow::Exit(Status::Failure, line) }];

@@ -75,6 +75,12 @@ impl Machine {
         let mut ends = BTreeSet::new();
         for way in ways {
             let (status, line) = machine.end_of(&way);
+            // A script ends as its last command does.
+            let last =
+                way.state.last_event.filter(|_| language == Language::Shell && status == Status::Either);
+            if let (Some(last), Flow::Value(_)) = (last, &way.flow) {
+                machine.events[last].fatal = true;
+            }
             let state = State { last: status, ..way.state };
             let mut ways = value(state, Value::Nothing);
             for action in std::mem::take(&mut machine.at_end.clone()) {

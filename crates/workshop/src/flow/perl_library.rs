@@ -5,7 +5,7 @@ use super::event::What;
 use super::ir::{Node, Op, Target};
 use super::machine::{Flow, Machine, Way, Ways, value};
 use super::state::State;
-use super::value::{Piece, Status, Value};
+use super::value::{Piece, Status, Value, readable};
 use crate::script::Language;
 
 impl Machine {
@@ -213,7 +213,7 @@ impl Machine {
             "time" | "localtime" | "gmtime" => Value::unknown("the time"),
             "require" | "do" | "eval" => {
                 if text(0).is_none_or(|path| path.contains('/')) {
-                    self.cannot_judge(line, format!("what {about} brings in"));
+                    self.cannot_judge(line, format!("what '{}' brings in", readable(&about)));
                 }
                 Value::Int(1)
             }

@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) held: [bool; 2],
     /// `$?`
     pub(crate) last: Status,
+    /// The event that this is the end of, where it is a program's.
+    pub(crate) last_event: Option<usize>,
     /// Whether something that cannot be seen may have set any variable.
     pub(crate) open: bool,
     /// Whether an alarm ends the script.
@@ -42,6 +44,7 @@ impl State {
             nounset: false,
             held: [true; 2],
             last: Status::Success,
+            last_event: None,
             open: false,
             alarmed: false,
         }
@@ -136,6 +139,9 @@ impl State {
         self.held = [self.held[0] && other.held[0], self.held[1] && other.held[1]];
         if self.last != other.last {
             self.last = Status::Either;
+        }
+        if self.last_event != other.last_event {
+            self.last_event = None;
         }
         self.open |= other.open;
         self.alarmed |= other.alarmed;

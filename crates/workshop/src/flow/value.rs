@@ -154,6 +154,17 @@ pub(crate) fn shown(pieces: &[Piece]) -> String {
     pieces.iter().map(part).collect()
 }
 
+/// A text for people, as a part of a sentence: one line, not too long, without marks around what is not known.
+pub(crate) fn readable(text: &str) -> String {
+    const MOST: usize = 60;
+    let text: String = text.chars().filter(|c| !matches!(c, '\u{ab}' | '\u{bb}')).collect();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}\u{2026}", text[..at].trim_end()),
+        None => text,
+    }
+}
+
 fn without_empty(pieces: &[Piece]) -> Vec<&Piece> {
     pieces.iter().filter(|piece| !matches!(piece, Piece::Known(text) if text.is_empty())).collect()
 }

@@ -33,6 +33,7 @@ pub(crate) fn value(state: State, value: Value) -> Ways {
 
 pub(crate) fn status(mut state: State, status: Status) -> Ways {
     state.last = status;
+    state.last_event = None;
     value(state, Value::Status(status))
 }
 

@@ -12,6 +12,20 @@ pub(super) fn find(told: &Told) -> Vec<Finding> {
         return Vec::new();
     }
     let events: Vec<&Event> = told.in_phase(Phase::PreStart).collect();
+    let piles = events.iter().enumerate().filter_map(|(at, event)| {
+        let words = adds_rule(event).filter(|_| !event.in_branch())?;
+        let taken_away = events[..at].iter().any(|earlier| removes_rule(earlier));
+        let mut found = finding(
+            Rule::OnlyOnce,
+            Some(event.line),
+            format!("'{}' adds the rule once more where it is there already", short(&words)),
+        );
+        found.why = "where a start fails after pre-start the rule is still there, the next pre-start adds another, and \
+                     post-stop takes away one of them"
+            .to_owned();
+        found.mend = "take it away before, or ask for it first: iptables -C … || iptables -A …".to_owned();
+        (!taken_away).then_some((Phase::PreStart, found))
+    });
     let found = events.iter().enumerate().filter_map(|(at, event)| {
         if !event.fatal || event.background {
             return None;
@@ -29,7 +43,30 @@ pub(super) fn find(told: &Told) -> Vec<Finding> {
             format!("{words} fails where '{}' is there already, and pre-start with it", short(&object));
         Some((Phase::PreStart, finding(Rule::OnlyOnce, Some(event.line), what)))
     });
-    by_line(found)
+    by_line(found.chain(piles))
+}
+
+const FILTERS: [&str; 4] = ["iptables", "ip6tables", "ebtables", "nft"];
+
+/// A rule of the packet filter that is added, as many times as it is asked to be.
+fn adds_rule(event: &Event) -> Option<String> {
+    let run = event.run().filter(|run| FILTERS.contains(&run.program().as_str()))?;
+    let has = |words: &[&str]| {
+        words.iter().any(|word| run.words.iter().any(|own| known(own).as_deref() == Some(*word)))
+    };
+    let adds = match run.program().as_str() {
+        "nft" => has(&["add", "insert"]) && has(&["rule"]),
+        _ => has(&["-A", "-I", "--append", "--insert"]),
+    };
+    adds.then(|| run.shown())
+}
+
+fn removes_rule(event: &Event) -> bool {
+    let ways = ["-D", "--delete", "-F", "--flush", "-C", "--check", "delete", "flush", "destroy"];
+    event.run().filter(|run| FILTERS.contains(&run.program().as_str())).is_some_and(|run| {
+        // What is done is chosen as the script runs, as in 'iptables "$how" …'.
+        run.words.iter().any(|word| known(word).is_none_or(|word| ways.contains(&word.as_str())))
+    })
 }
 
 /// A name that is another one each time.
@@ -108,10 +145,26 @@ fn made_by(run: &Run) -> Option<String> {
             .position(|word| known(word).as_deref() == Some("-N"))
             .and_then(|at| run.words.get(at + 1))
             .map(|word| shown(word)),
+        "nft" if at(0) == "create" => plain.last().cloned(),
+        "losetup" if !has("-f") && !has("-d") && !has("-a") && !has("-j") && plain.len() > 1 => {
+            plain.first().cloned()
+        }
+        "cryptsetup" if matches!(at(0), "open" | "luksOpen") => plain.last().cloned(),
+        "dmsetup" if at(0) == "create" => plain.get(1).cloned(),
+        "zpool" if at(0) == "import" => plain.get(1).cloned(),
+        "btrfs" if at(0) == "subvolume" && matches!(at(1), "create" | "snapshot") => plain.last().cloned(),
+        "docker" | "podman" if matches!(at(0), "run" | "create") => behind_option(run, "--name"),
         "useradd" | "adduser" | "groupadd" => plain.last().cloned(),
         "mdevctl" if at(0) == "start" => plain.last().cloned(),
         _ => None,
     }
+}
+
+/// What stands behind an option, as a word of its own or behind `=`.
+fn behind_option(run: &Run, option: &str) -> Option<String> {
+    let words: Vec<String> = run.words.iter().map(|word| shown(word)).collect();
+    let at = words.iter().position(|word| word == option || word.starts_with(&format!("{option}=")))?;
+    words[at].split_once('=').map(|(_, name)| name.to_owned()).or_else(|| words.get(at + 1).cloned())
 }
 
 /// Whether an event takes away what another one makes.
@@ -126,6 +179,7 @@ fn undoes(event: &Event, object: &str) -> bool {
             let undoing = match run.program().as_str() {
                 "rm" | "rmdir" | "unlink" | "umount" => true,
                 "ip" | "tc" | "bridge" | "brctl" | "ovs-vsctl" | "zfs" | "iptables" | "ip6tables"
+                | "losetup" | "cryptsetup" | "dmsetup" | "zpool" | "btrfs" | "docker" | "podman" | "nft"
                 | "lvremove" | "userdel" | "groupdel" | "mdevctl" => {
                     run.words.iter().filter_map(|word| known(word)).any(|word| {
                         matches!(
@@ -142,6 +196,13 @@ fn undoes(event: &Event, object: &str) -> bool {
                                 | "-D"
                                 | "stop"
                                 | "replace"
+                                | "rm"
+                                | "remove"
+                                | "close"
+                                | "luksClose"
+                                | "export"
+                                | "-d"
+                                | "--detach"
                         )
                     }) || run.program().ends_with("remove")
                         || run.program().ends_with("del")
