@@ -1,11 +1,11 @@
 //! Reading a script for the mistakes that are made in hookscripts.
 
-use crate::finding::{Finding, How, Report, Unjudged};
+use crate::finding::{Finding, How, Level, Report, Unjudged};
 use crate::flow::Machine;
 use crate::interpreter::{self, Answer};
 use crate::lives::{self, Life, SandboxError, Setting};
 use crate::rule::Rule;
-use crate::rules::{self, Told};
+use crate::rules::{self, Names, Told};
 use crate::script::{Language, Source};
 use crate::shellcheck::Said;
 use crate::syntax::Script;
@@ -54,7 +54,7 @@ pub fn check(path: &Path) -> Result<Report, CheckError> {
 
 impl Report {
     /// Runs the script as well, says which call showed what was read, and adds what shows only then. `begins` is told of each
-    /// life.
+    /// life. One that its interpreter cannot read shows nothing else, and is not run.
     ///
     /// # Errors
     /// As [`crate::lives::test()`].
@@ -64,6 +64,9 @@ impl Report {
         setting: &Setting,
         begins: &mut dyn FnMut(Life),
     ) -> Result<(), SandboxError> {
+        if self.findings.iter().any(|old| old.rule == Rule::Unreadable && old.level == Level::Error) {
+            return Ok(());
+        }
         for new in lives::check_by_running(path, setting, begins)? {
             let same = |old: &&mut Finding| {
                 old.rule == new.rule && new.phases.iter().all(|phase| old.phases.contains(phase))
@@ -97,6 +100,7 @@ fn report(path: &Path, source: &Source) -> Report {
         Language::Program | Language::Other => None,
     };
     report.findings.extend(rules::in_text(source, script.as_ref().map(|script| &script.body)));
+    report.findings.extend(rules::of_environment(source));
     let shellchecked = match source.language {
         Language::Shell => shellcheck::says(&source.text).unwrap_or_else(|what| {
             report.unjudged.push(Unjudged { line: None, what });
@@ -138,6 +142,7 @@ fn by_flow(script: &Script, source: &Source, report: &mut Report) {
     let mut unjudged: BTreeSet<(usize, String)> =
         stories.iter().flat_map(|(_, story)| story.unjudged.iter().cloned()).collect();
     let open = !unjudged.is_empty();
+    let sourced = unjudged.iter().any(|(_, what)| what.contains("sourced") || what.contains("eval"));
     let unread = report.findings.iter().any(|finding| finding.rule == Rule::Unreadable);
     if unread {
         unjudged.retain(|(_, what)| !what.starts_with("a part that cannot be read"));
@@ -145,7 +150,9 @@ fn by_flow(script: &Script, source: &Source, report: &mut Report) {
         unjudged.extend(unreadable(&script.wrong, name(source.language)));
     }
     let damaged = unread || !script.wrong.is_empty();
-    let told = Told { stories, other, settings, damaged, open };
+    let names = Names::of(&script.body, source.language);
+    let told = Told { stories, other, settings, damaged, open, sourced, names };
+    unjudged.extend(rules::unknown_commands(&told));
     report.findings.extend(rules::of_flow(&told));
     report.unjudged.extend(
         unjudged.into_iter().map(|(line, what)| Unjudged { line: Some(line).filter(|line| *line > 0), what }),

@@ -49,11 +49,13 @@ pub enum Rule {
     Shellcheck,
     /// Its interpreter cannot read it.
     Unreadable,
+    /// A command or function that there is none of.
+    NoSuchCommand,
 }
 
 impl Rule {
     /// All of them, by their ids.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Swapped,
         Self::NotExecutable,
         Self::CarriageReturns,
@@ -75,6 +77,7 @@ impl Rule {
         Self::Settings,
         Self::Shellcheck,
         Self::Unreadable,
+        Self::NoSuchCommand,
     ];
 
     /// `HV001`
@@ -102,6 +105,7 @@ impl Rule {
             Self::Settings => "HV019",
             Self::Shellcheck => "HV020",
             Self::Unreadable => "HV021",
+            Self::NoSuchCommand => "HV022",
         }
     }
 
@@ -176,6 +180,9 @@ impl Rule {
             Self::Unreadable => {
                 "the interpreter gives up on the file, in every phase, so no guest that has it can start"
             }
+            Self::NoSuchCommand => {
+                "what it is to do is not done, and where it ends the script the call fails"
+            }
         }
     }
 
@@ -225,6 +232,7 @@ impl Rule {
             Self::Unreadable => {
                 "mend it there, or above, where a quote, a bracket, a block or a here document begins that does not end"
             }
+            Self::NoSuchCommand => "write it as it is called, or ask for it first: command -v NAME",
         }
     }
 }

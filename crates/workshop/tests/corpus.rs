@@ -169,6 +169,49 @@ fn a_failure_in_an_unknown_phase_is_only_a_note() {
 }
 
 #[test]
+fn what_only_hookvisor_sets_is_a_note() {
+    for (name, text, line) in [
+        (
+            "a.py",
+            "#!/usr/bin/python3\nimport json, os\njson.load(open(os.environ[\"HOOKVISOR_CONTEXT\"]))\n",
+            Some(3),
+        ),
+        ("b.pl", "#!/usr/bin/perl\nopen(my $file, '<', $ENV{HOOKVISOR_CONTEXT}) or die;\n", Some(2)),
+        ("c.sh", "#!/bin/bash\nset -eu\njq -r .name \"$HOOKVISOR_CONTEXT\"\n", Some(3)),
+        (
+            "asked.py",
+            "#!/usr/bin/python3\nimport os\nif 'HOOKVISOR_CONTEXT' in os.environ:\n    open(os.environ['HOOKVISOR_CONTEXT'])\n",
+            None,
+        ),
+        (
+            "got.py",
+            "#!/usr/bin/python3\nimport os\nprint(os.environ.get('HOOKVISOR_CONTEXT'))\nos.environ['HOOKVISOR_ROOT'] = '/'\n",
+            None,
+        ),
+        ("default.sh", "#!/bin/bash\nset -eu\necho \"${HOOKVISOR_STOP_CAUSE:-}\"\n", None),
+        ("lax.sh", "#!/bin/bash\necho \"$HOOKVISOR_STOP_CAUSE\"\n", None),
+    ] {
+        let report = judged(name, text.as_bytes(), 0o755);
+        let notes: Vec<_> =
+            report.findings.iter().filter(|found| found.rule == Rule::UnsetVariable).collect();
+        assert_eq!(notes.first().and_then(|note| note.line), line, "{name}: {notes:#?}");
+        assert!(!report.has_mistakes(), "{name}: {:#?}", report.findings);
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_is_a_line_to_be_read() {
+    let text = "#!/bin/bash\nname=$(grep -o 'tool: .*' \"/etc/pve/$(hostname)/x.conf\" | \\\n    head -n 1)\n\"$name\" up \"$1\"\nno_such_tool_here\n";
+    let report = judged("made.sh", text.as_bytes(), 0o755);
+    let said: Vec<&str> = report.unjudged.iter().map(|open| open.what.as_str()).collect();
+    assert!(said.iter().any(|what| what.contains("its name is made as the script runs")), "{said:?}");
+    assert!(said.contains(&"what 'no_such_tool_here' does: no such command is here"), "{said:?}");
+    for what in said {
+        assert!(!what.contains(['\u{ab}', '\u{bb}', '\n']) && what.chars().count() < 120, "{what}");
+    }
+}
+
+#[test]
 fn what_cannot_be_judged_is_said() {
     for (name, text, line) in [
         ("sourced.sh", "#!/bin/sh\n. /etc/x\n", Some(2)),

@@ -1,6 +1,8 @@
 //! The rules, each over what is known of a script.
 
 mod again;
+mod commands;
+mod elsewhere;
 mod file;
 mod guest;
 mod pairs;
@@ -17,6 +19,8 @@ use hooks::settings::Settings;
 use model::Phase;
 use std::collections::BTreeMap;
 
+pub(crate) use commands::{Names, unknown as unknown_commands};
+pub(crate) use elsewhere::of_environment;
 pub(crate) use file::{located, of_file};
 pub(crate) use reading::of_reading;
 pub(crate) use secrets::in_text;
@@ -34,6 +38,10 @@ pub(crate) struct Told {
     pub(crate) damaged: bool,
     /// Whether it runs something that is not in it: nothing that is missing can be said of it.
     pub(crate) open: bool,
+    /// Whether some of that may make functions and variables.
+    pub(crate) sourced: bool,
+    /// The names that it makes and calls.
+    pub(crate) names: Names,
 }
 
 impl Told {
@@ -57,6 +65,7 @@ pub(crate) fn of_flow(told: &Told) -> Vec<Finding> {
     found.extend(guest::find(told));
     found.extend(variables::find(told));
     found.extend(again::find(told));
+    found.extend(commands::find(told));
     found
 }
 

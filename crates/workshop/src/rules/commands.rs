@@ -1,0 +1,175 @@
+//! HV022: commands, functions and subs that there are none of.
+
+use super::{Told, by_line, finding, located};
+use crate::finding::Finding;
+use crate::flow::event::Event;
+use crate::flow::ir::{Node, Op, Target};
+use crate::rule::Rule;
+use crate::script::Language;
+use model::Phase;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Commands that a script may well run though this host has not got them: Proxmox VE's, and what people install beside it.
+static KNOWN: &str = include_str!("commands.txt");
+
+/// What a shell does by itself, its words among them.
+const BUILTINS: &str = "alias autoload bg bind break builtin caller case cd command compgen complete compopt continue coproc declare \
+    dirs disown do done echo elif else emulate enable esac eval exec exit export false fc fg fi for function functions getopts hash \
+    help history if in integer jobs kill let local logout mapfile noglob popd print printf pushd pwd read readarray readonly \
+    return select set setopt shift shopt source suspend test then times trap true type typeset ulimit umask unalias unset \
+    unsetopt until wait whence while zmodload";
+
+/// Subs and functions that a language has by itself, and whose names are near to many.
+const OWN: &str = "abs accept all alarm any atan2 bind binmode bless bool bytes callable chdir chmod chomp chop chown chr chroot close \
+    closedir compile connect cos defined delete dict die dir do each enumerate eof eval exec exists exit exp fcntl fileno filter flock \
+    float fork format getattr getc getppid glob gmtime goto grep hasattr hash hex id index input int ioctl isinstance iter join keys \
+    kill last len length link list listen local localtime log lstat map max min mkdir next object oct open opendir ord pack pipe \
+    pop pos pow print printf property push quotemeta quit rand range read readdir readline readlink readpipe redo ref rename \
+    repr require reset return reverse reversed rewinddir rindex rmdir round say seek select set setattr shift sin sleep slice \
+    socket sort sorted splice split sprintf sqrt srand stat staticmethod str substr sum super symlink syscall sysopen sysread \
+    system syswrite tell tie time times truncate tuple type uc undef unlink unpack unshift untie use utime values vars vec wait \
+    waitpid wantarray warn write zip";
+
+/// Misspelt commands and functions.
+pub(super) fn find(told: &Told) -> Vec<Finding> {
+    if told.damaged || told.sourced {
+        return Vec::new();
+    }
+    let misspelt = strangers(told).filter_map(|(phase, event, name)| {
+        let meant = meant(&name, told)?;
+        let what = format!("no command is called '{name}'; '{meant}' may be meant");
+        Some((phase, finding(Rule::NoSuchCommand, Some(event.line), what)))
+    });
+    let mut found = by_line(misspelt);
+    for (name, line) in &told.names.called {
+        let known = told.names.defined.contains(name) || words(OWN).any(|own| own == name);
+        if let (false, Some(meant)) = (known, near(name, told.names.functions.iter().map(String::as_str))) {
+            let what = format!("there is no '{name}' to be called; '{meant}' may be meant");
+            found.push(finding(Rule::NoSuchCommand, Some(*line), what));
+        }
+    }
+    found
+}
+
+/// Commands that neither this host has nor anybody is known to have: who can tell whether they are there where the script runs?
+pub(crate) fn unknown(told: &Told) -> Vec<(usize, String)> {
+    if told.damaged || told.sourced {
+        return Vec::new();
+    }
+    let unknown = strangers(told).filter(|(.., name)| meant(name, told).is_none());
+    unknown
+        .map(|(_, event, name)| (event.line, format!("what '{name}' does: no such command is here")))
+        .collect()
+}
+
+/// Commands that are not found, unless the script itself asked for them.
+fn strangers(told: &Told) -> impl Iterator<Item = (Phase, &Event, String)> {
+    told.events().filter_map(|(phase, event)| {
+        let name = event.run()?.word(0)?;
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c));
+        let known = !plain
+            || told.names.functions.contains(&name)
+            || words(BUILTINS).any(|own| own == name)
+            || words(KNOWN).any(|own| own == name)
+            || is_here(&name)
+            || event.asked().contains(&name);
+        (!known).then_some((phase, event, name))
+    })
+}
+
+fn is_here(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path).chain(["/usr/local/sbin".into(), "/usr/local/bin".into()]);
+    located(name).is_some() || folders.any(|folder| Path::new(&folder).join(name).is_file())
+}
+
+/// What somebody may have meant: a function of the script first.
+fn meant(name: &str, told: &Told) -> Option<String> {
+    let functions = near(name, told.names.functions.iter().map(String::as_str));
+    let phases = Phase::ALL.map(|phase| phase.as_str().replace('-', "_"));
+    functions
+        .or_else(|| near(name, words(BUILTINS)))
+        .or_else(|| near(name, words(KNOWN)))
+        .or_else(|| near(name, phases.iter().map(String::as_str)))
+}
+
+/// The nearest of these names where one is so near that the other is a slip: a letter that is missing, doubled, another one, or in
+/// the place of its neighbour; two of them in a long name. The first letter is rarely wrong.
+fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    let most = match name.len() {
+        0..4 => return None,
+        4..8 => 1,
+        _ => 2,
+    };
+    let mut near: Vec<(usize, &str)> = names
+        .filter(|other| other.len() > 3 && other.bytes().next() == name.bytes().next())
+        .map(|other| (strsim::osa_distance(name, other), other))
+        .filter(|(distance, _)| (1..=most).contains(distance))
+        .collect();
+    near.sort_unstable();
+    near.first().map(|(_, name)| (*name).to_owned())
+}
+
+fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.split_ascii_whitespace()
+}
+
+/// The names that a script makes and calls.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Its functions.
+    functions: BTreeSet<String>,
+    /// Everything that it gives a name, functions among it.
+    defined: BTreeSet<String>,
+    /// Names that are called like functions, with the lines; in Perl and Python.
+    called: Vec<(String, usize)>,
+}
+
+impl Names {
+    /// Those of a script, in the bodies of functions and classes, too.
+    pub(crate) fn of(body: &Node, language: Language) -> Self {
+        let mut names = Self::default();
+        names.gather(body);
+        if language == Language::Shell {
+            names.called.clear();
+        }
+        names
+    }
+
+    fn gather(&mut self, body: &Node) {
+        body.walk(&mut |node| match &node.op {
+            Op::Func(func) => {
+                self.functions.insert(func.name.clone());
+                self.defined.insert(func.name.clone());
+                self.defined.extend(func.params.iter().map(|param| param.name.clone()));
+                self.gather(&func.body);
+            }
+            Op::Class(class) => {
+                self.defined.insert(class.name.clone());
+                class.body.iter().for_each(|node| self.gather(node));
+            }
+            Op::Assign(target, _) | Op::AssignAfter(target, ..) | Op::For { target, .. } => {
+                self.assigned(target)
+            }
+            Op::Call(callee, ..) => {
+                if let Op::Var(name) = &callee.op {
+                    self.called.push((name.clone(), node.line));
+                }
+            }
+            _ => {}
+        });
+    }
+
+    fn assigned(&mut self, target: &Target) {
+        match target {
+            Target::Name(name) | Target::Local(name) => {
+                self.defined.insert(name.trim_start_matches("fn:").to_owned());
+            }
+            Target::Each(targets) => targets.iter().for_each(|target| self.assigned(target)),
+            Target::Rest(target) => self.assigned(target),
+            Target::Item(..) | Target::Field(..) | Target::Lost => {}
+        }
+    }
+}
