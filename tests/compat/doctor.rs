@@ -189,6 +189,14 @@ fn settings_are_mended(host: &Host) {
     fs::write(&conf, "[host]\nparams = bond=bond1\n").expect("a file can be written");
     assert!(!examined(host).iter().any(|(line, _)| line.contains("hooks.conf")), "a good one is no problem");
 
+    let secret =
+        "[host]\nparams = bond=bond1\n[guest 999]\nparams = api_token=x7yz\n".replace("999", &guest.id());
+    fs::write(&conf, secret).expect("a file can be written");
+    is_mended(host, &["everybody may read it (mode 0644), and 'api_token' looks like a secret"]);
+    chmod(&conf, 0o640);
+    assert!(!examined(host).iter().any(|(line, _)| line.contains("looks like")), "root's group is root");
+    fs::write(&conf, "").expect("a file can be written");
+
     let record = host.at("var/log/hookvisor/records.jsonl");
     fs::write(&record, "{}\n").expect("a file can be written");
     let certificate = host.at("etc/pve/nodes/pve1/pve-ssl.pem");

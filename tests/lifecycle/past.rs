@@ -9,7 +9,7 @@ use std::fs;
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: everything_on_record_is_shown, runs_are_watched_as_they_happen;
-        once [QEMU]: a_call_is_made_again_as_it_was, a_script_that_was_mended_is_tried, what_cannot_be_made_again_is_named,
+        once [QEMU]: a_secret_is_shown_nowhere, a_call_is_made_again_as_it_was, a_script_that_was_mended_is_tried, what_cannot_be_made_again_is_named,
             a_call_that_hangs_is_ended_again;
         once [QEMU, Need::Program("bwrap", "bubblewrap")]: a_call_is_made_again_in_a_sandbox
     )
@@ -63,6 +63,46 @@ fn everything_on_record_is_shown(host: &Host, kind: Kind) {
         .fails()
         .complains("there is no run 0000000000000000");
     host.hookvisor(["hooks", "show", "nonsense"]).fails().complains("'nonsense'");
+}
+
+/// By the variable's name, by its form, and wherever the script prints it; what is on record is what was printed.
+fn a_secret_is_shown_nowhere(host: &Host) {
+    conf(
+        host,
+        "[host]\nparams = api_token=hunter22,hook=https://ann:secretly@example.net/\n[guest 100]\nparams = x=y\n",
+    );
+    let guest = host.guest(Kind::Vm);
+    let script = "#!/bin/sh
+# hookvisor: params=api_token=none,hook=none
+KEY_SECRET=sesame-open
+echo \"asks $HOOKVISOR_PARAM_HOOK with $HOOKVISOR_PARAM_API_TOKEN\"
+echo \"then secretly, and ${KEY_SECRET}, and xhunter22\" >&2
+echo '-H Authorization: Bearer 0123abcd'
+echo 'PVEAPIToken=root@pam!ci=0b1c0b1c-22dd-22dd-22dd-0b1c0b1c0b1c'
+printf 'hunter22 \\377\\n'
+";
+    host.snippet("telling", script);
+    guest.set(&["--hookscript", "local:snippets/telling", "--description", "the pin is hunter22"]);
+    guest.start().ok();
+    guest.stop().ok();
+    let run = last_run(&guest);
+    let replay = ["hooks", "replay", &run, "--real", "--yes", "--current", "--phase", "post-start"];
+    for words in [&["hooks", "show", &run][..], &replay] {
+        for format in [&[][..], &["--output-format", "json"]] {
+            let shown = host.hookvisor(words.iter().chain(format)).ok();
+            for secret in ["hunter22", "secretly", "sesame-open", "0123abcd", "0b1c0b1c"] {
+                assert!(!shown.out().contains(secret), "{secret}: {}", shown.describe());
+            }
+            for text in [
+                "https://ann:**********@example.net/ with **********",
+                "then **********, and **********, and x*****",
+            ] {
+                assert!(shown.out().contains(text), "{text}: {}", shown.describe());
+            }
+        }
+    }
+    let log = host.hookvisor(["log", &guest.id()]).ok();
+    assert!(log.out().contains("then secretly, and sesame-open"), "{}", log.describe());
 }
 
 fn runs_are_watched_as_they_happen(host: &Host, kind: Kind) {

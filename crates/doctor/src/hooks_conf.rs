@@ -8,7 +8,9 @@ use hooks::conf::{ConfError, HooksConf};
 use hooks::{Untrusted, chain};
 use model::{Vmid, VolumeId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use workshop::holds_secret;
 
 /// The file, the guests that it names and the parameters that it sets.
 pub(crate) fn readable(scene: &Scene) -> Vec<Finding> {
@@ -66,10 +68,39 @@ fn found(scene: &Scene, about: Option<Vec<PathBuf>>) -> Vec<Finding> {
             ));
         }
     }
+    found.extend(told_secrets(&conf, &file));
     if found.is_empty() && file.exists() {
         found.push(Finding::ok("hooks.conf", "can be read"));
     }
     found
+}
+
+/// A parameter that looks like a secret, where others than root may read the file.
+fn told_secrets(conf: &HooksConf, file: &Path) -> Option<Finding> {
+    let found = file.metadata().ok()?;
+    let by_group = found.mode() & 0o040 != 0 && found.gid() != 0;
+    let who = if found.mode() & 0o004 != 0 { "everybody" } else { "its group" };
+    if who == "its group" && !by_group {
+        return None;
+    }
+    let all = [&conf.host].into_iter().chain(conf.guests.values()).flat_map(|set| &set.params);
+    let mut names: Vec<&str> =
+        all.filter(|(name, value)| holds_secret(name, value)).map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let named: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    let what = format!(
+        "{who} may read it (mode {:04o}), and {} looks like a secret",
+        found.mode() & 0o7777,
+        named.join(", ")
+    );
+    let finding = Finding::problem(
+        "hooks.conf",
+        what,
+        "whoever has a login on this host may use it",
+        format!("chmod go-r {}", shell(file)),
+    );
+    (!names.is_empty()).then(|| finding.unless(false))
 }
 
 /// What is known of the scripts of guests.

@@ -9,6 +9,7 @@ mod finding;
 mod flow;
 mod interpreter;
 pub mod lives;
+mod mask;
 mod new;
 mod perl;
 mod printed;
@@ -23,6 +24,6 @@ mod syntax;
 
 pub use check::{CheckError, check};
 pub use finding::{Finding, How, Level, Report, Unjudged};
+pub use mask::{Mask, holds_secret};
 pub use new::{NewError, Template, new};
 pub use rule::Rule;
-pub use rules::is_to_be_masked;

@@ -1,6 +1,6 @@
 //! `hookvisor hooks replay`: calls of the history made again, and both outcomes beside each other.
 
-use super::{RUN, find};
+use super::{RUN, find, lossy, secrets};
 use crate::cli::{Answer, Command};
 use crate::clock::seconds;
 use crate::local::told;
@@ -40,7 +40,7 @@ static OWN: &[Property] = &[
 pub(crate) const REPLAY: Command = Command::local(
     "hooks replay",
     "Makes the calls of a run again in a sandbox, with the script, the arguments, the environment and the configuration \
-     that they had, and shows how both ended.",
+     that they had, and shows how both ended. Secrets are masked.",
     PARAMETERS,
     &["run"],
     again,
@@ -66,7 +66,7 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
         ));
     }
     let version = if params.flag("current", false) { Version::Now } else { Version::Then };
-    let mut rows = Vec::new();
+    let (mut mask, mut rows) = (secrets(layout, &recalled), Vec::new());
     for at in wanted {
         let (call, made) = (&recalled.run.phases[at], &recalled.calls[at]);
         out.write(Stream::Stderr, format!("{}\n", command(&recalled, at)).as_bytes());
@@ -76,6 +76,8 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
             format!("{} of {} cannot be called again: {}", call.phase, call.script, told(&error))
         })?;
         let same = call.outcome == Some(now.outcome);
+        let printed: Vec<String> = now.lines.iter().map(|line| lossy(&line.text)).collect();
+        mask.read(&printed.join("\n"));
         let (mut lines, mut now) = (json!(lines), json!(now));
         with_priorities(&mut lines);
         with_priorities(&mut now["lines"]);
@@ -87,7 +89,9 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
             "now": now,
         }));
     }
-    Ok(Value::Array(rows))
+    let mut rows = Value::Array(rows);
+    mask.value(&mut rows);
+    Ok(rows)
 }
 
 /// The calls that are meant: those in which a script ran.

@@ -10,9 +10,12 @@ pub(crate) use watch::WATCH;
 
 use crate::local::told;
 use config::schema::Property;
-use model::{Layout, RunId, Vmid};
+use hooks::digest::Digest;
+use hooks::kept;
+use model::{Layout, RunId, Text, Vmid};
 use record::history;
 use record::recall::{self, Recalled};
+use workshop::Mask;
 
 /// The run that is meant.
 const RUN: Property =
@@ -32,4 +35,28 @@ fn find(layout: &Layout, text: &str) -> Result<Recalled, String> {
         }
     };
     recall::recall(layout, vmid, &run).map_err(|error| told(&error))
+}
+
+/// The secrets of a run: those in the environments of its calls, in its scripts and configurations, and in what was printed.
+fn secrets(layout: &Layout, recalled: &Recalled) -> Mask {
+    let mut mask = Mask::default();
+    let kept = |digest: &Option<String>| {
+        let digest = digest.as_ref()?.parse::<Digest>().ok()?;
+        kept::read(layout, digest).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    for (call, made) in recalled.run.phases.iter().zip(&recalled.calls) {
+        made.with.env.iter().for_each(|(key, value)| mask.learn(&lossy(key), &lossy(value)));
+        kept(&call.sha256).iter().for_each(|text| mask.read_script(text));
+        for line in kept(&made.with.config).iter().flat_map(|text| text.lines()) {
+            let (key, value) = line.split_once(": ").unwrap_or(("", line));
+            mask.learn(key, value);
+        }
+        let printed: Vec<String> = made.lines.iter().map(|line| lossy(&line.text)).collect();
+        mask.read(&printed.join("\n"));
+    }
+    mask
+}
+
+fn lossy(text: &Text) -> String {
+    String::from_utf8_lossy(text.as_bytes()).into_owned()
 }

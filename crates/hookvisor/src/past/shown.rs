@@ -1,6 +1,6 @@
 //! `hookvisor hooks show`: everything on record about one run.
 
-use super::{RUN, find};
+use super::{RUN, find, lossy, secrets};
 use crate::cli::{Answer, Command};
 use crate::clock::{local_time, seconds};
 use crate::local::told;
@@ -8,13 +8,12 @@ use crate::programs::record::{said, with_priorities};
 use crate::programs::{blocks, outcome, plain};
 use api::{Output, Params};
 use config::schema::Property;
-use hooks::context::MASKED;
 use hooks::digest::Digest;
 use hooks::kept;
-use model::{Layout, Text};
+use model::Layout;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use workshop::is_to_be_masked;
+use workshop::Mask;
 
 static PARAMETERS: &[&[Property]] = &[&[RUN]];
 
@@ -34,12 +33,12 @@ pub(crate) const SHOW: Command = Command::local(
 fn show(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
     let recalled = find(layout, params.text("run").unwrap_or_default())?;
     let vmid = recalled.run.vmid;
-    let mut value = json!(recalled);
+    let (mask, mut value) = (secrets(layout, &recalled), json!(recalled));
     let mut configs = Map::new();
     for (at, made) in recalled.calls.iter().enumerate() {
         let call = &recalled.run.phases[at];
         let env: Map<String, Value> =
-            made.with.env.iter().map(|(key, value)| masked(&lossy(key), &lossy(value))).collect();
+            made.with.env.iter().map(|(key, value)| variable(&mask, &lossy(key), &lossy(value))).collect();
         let digest = made.with.config.clone();
         let shown = &mut value["calls"][at];
         with_priorities(&mut shown["lines"]);
@@ -59,33 +58,26 @@ fn show(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, S
             && let Ok(read) = kept(&digest)
         {
             let text = read.map_err(|error| told(&error))?;
-            let text = text.map(|bytes| without_secrets(&String::from_utf8_lossy(&bytes)));
+            let text = text.map(|bytes| config(&mask, &String::from_utf8_lossy(&bytes)));
             configs.insert(digest, json!(text));
         }
     }
     value["configs"] = Value::Object(configs);
+    mask.value(&mut value);
     Ok(value)
 }
 
-fn lossy(text: &Text) -> String {
-    String::from_utf8_lossy(text.as_bytes()).into_owned()
-}
-
-fn masked(key: &str, value: &str) -> (String, Value) {
-    let shown = if is_to_be_masked(key, value) { MASKED } else { value };
-    (key.to_owned(), json!(shown))
+fn variable(mask: &Mask, key: &str, value: &str) -> (String, Value) {
+    (key.to_owned(), json!(mask.variable(key, value)))
 }
 
 /// A configuration whose passwords are masked.
-fn without_secrets(config: &str) -> String {
+fn config(mask: &Mask, text: &str) -> String {
     let line = |line: &str| match line.split_once(": ") {
-        Some((key, value)) if key == "cipassword" || is_to_be_masked("", value) => {
-            format!("{key}: {MASKED}\n")
-        }
-        _ if is_to_be_masked("", line) => format!("{MASKED}\n"),
-        _ => format!("{line}\n"),
+        Some((key, value)) => format!("{key}: {}\n", mask.variable(key, value)),
+        None => format!("{}\n", mask.text(line)),
     };
-    config.lines().map(line).collect()
+    text.lines().map(line).collect()
 }
 
 /// The run as its history has it, then a block for each call, then the configurations.
@@ -160,14 +152,12 @@ fn short(digest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hooks::context::MASKED;
 
     #[test]
     fn passwords_are_masked_wherever_they_stand() {
-        let config = "name: web\ncipassword: $5$x$y\n#token ghp_0123456789abcdefghijABCDEFGHIJ0123\n";
-        let expected = format!("name: web\ncipassword: {MASKED}\n{MASKED}\n");
-        assert_eq!(without_secrets(config), expected);
-        assert_eq!(masked("HOOKVISOR_PARAM_API_TOKEN", "x").1, json!(MASKED));
-        assert_eq!(masked("HOOKVISOR_PARAM_TOKEN_FILE", "/x").1, json!("/x"));
-        assert_eq!(masked("HOOKVISOR_NODE", "pve1").1, json!("pve1"));
+        let text = "name: web\ncipassword: $5$x$y\n#token ghp_0123456789abcdefghijABCDEFGHIJ0123\n";
+        let expected = format!("name: web\ncipassword: {MASKED}\n#token {MASKED}\n");
+        assert_eq!(config(&Mask::default(), text), expected);
     }
 }

@@ -8,7 +8,7 @@ mod guest;
 mod pairs;
 mod phases;
 mod reading;
-mod secrets;
+pub(crate) mod secrets;
 mod variables;
 mod waiting;
 
@@ -24,7 +24,6 @@ pub(crate) use elsewhere::of_environment;
 pub(crate) use file::{located, of_file};
 pub(crate) use reading::of_reading;
 pub(crate) use secrets::in_text;
-pub use secrets::is_to_be_masked;
 
 /// All that is known of a script whose language is read.
 pub(crate) struct Told {

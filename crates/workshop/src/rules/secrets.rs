@@ -6,6 +6,7 @@ use crate::flow::ir::{Node, Op, Target};
 use crate::rule::Rule;
 use crate::script::Source;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What tokens of well-known services begin with, how many characters follow at least, and what they are.
 const TOKENS: [(&str, usize, &str); 12] = [
@@ -51,7 +52,7 @@ const PLACES: [&str; 16] = [
 pub(crate) fn in_text(source: &Source, body: Option<&Node>) -> Vec<Finding> {
     let mut found: BTreeMap<usize, Finding> = BTreeMap::new();
     for (line, text) in (1..).zip(source.text.lines()) {
-        if let Some(what) = known_token(text) {
+        if let Some((_, what)) = known_token(text) {
             found
                 .entry(line)
                 .or_insert_with(|| finding(Rule::Secret, Some(line), format!("there is {what}")));
@@ -63,23 +64,21 @@ pub(crate) fn in_text(source: &Source, body: Option<&Node>) -> Vec<Finding> {
     found.into_values().collect()
 }
 
-fn known_token(line: &str) -> Option<String> {
+/// The first token or key of a known kind in a line: where it stands, and what it is.
+pub(crate) fn known_token(line: &str) -> Option<(Range<usize>, &'static str)> {
     if line.contains("-----BEGIN") && line.contains("PRIVATE KEY-----") {
-        return Some("a private key".to_owned());
+        return Some((0..line.len(), "a private key"));
     }
     for (prefix, least, what) in TOKENS {
-        let mut rest = line;
-        while let Some(at) = rest.find(prefix) {
-            let before = rest[..at].chars().next_back();
-            let token: String = rest[at + prefix.len()..]
-                .chars()
-                .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | '.'))
-                .collect();
+        let mut from = 0;
+        while let Some(at) = line[from..].find(prefix).map(|at| from + at) {
+            let before = line[..at].chars().next_back();
+            from = at + prefix.len();
+            let token = run_of(&line[from..], |c| c.is_ascii_alphanumeric() || "-_/.".contains(c));
             let whole = before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-            if whole && token.len() >= least && !is_placeholder(&token) {
-                return Some(what.to_owned());
+            if whole && token.len() >= least && !is_placeholder(token) {
+                return Some((at..from + token.len(), what));
             }
-            rest = &rest[at + prefix.len()..];
         }
     }
     // PVEAPIToken=USER@REALM!NAME=UUID
@@ -87,12 +86,18 @@ fn known_token(line: &str) -> Option<String> {
         && let Some((_, rest)) = rest.split_once('!')
         && let Some((_, token)) = rest.split_once('=')
     {
-        let token: String = token.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect();
-        if token.len() == 36 && !is_placeholder(&token) {
-            return Some("an API token of Proxmox VE".to_owned());
+        let at = line.len() - token.len();
+        let token = run_of(token, |c| c.is_ascii_hexdigit() || c == '-');
+        if token.len() == 36 && !is_placeholder(token) {
+            return Some((at..at + token.len(), "an API token of Proxmox VE"));
         }
     }
     None
+}
+
+/// What a text begins with of these characters.
+fn run_of(text: &str, wanted: impl Fn(char) -> bool) -> &str {
+    &text[..text.find(|c| !wanted(c)).unwrap_or(text.len())]
 }
 
 fn in_steps(node: &Node, found: &mut BTreeMap<usize, Finding>) {
@@ -276,7 +281,8 @@ fn literal(node: &Node) -> Option<String> {
     }
 }
 
-fn is_secret(name: &str, value: &str) -> bool {
+/// Whether a variable of this name has a secret as its value.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     names_a_secret(name)
         && !NAMES.contains(&value.to_lowercase().as_str())
         && value.len() >= 4
@@ -285,14 +291,8 @@ fn is_secret(name: &str, value: &str) -> bool {
         && !is_place(value)
 }
 
-/// Whether a value is not to be shown: by its name, or because it looks like a token or key of a known kind.
-#[must_use]
-pub fn is_to_be_masked(name: &str, value: &str) -> bool {
-    names_a_secret(name) || known_token(value).is_some()
-}
-
 /// Whether a variable of this name holds a secret, and not only something about one.
-fn names_a_secret(name: &str) -> bool {
+pub(crate) fn names_a_secret(name: &str) -> bool {
     let lower = name.trim_start_matches(['$', '@', '%']).to_lowercase();
     let words: Vec<&str> = lower.split(['_', '-', '.']).collect();
     let named = NAMES.iter().any(|word| match *word {
@@ -304,7 +304,7 @@ fn names_a_secret(name: &str) -> bool {
 }
 
 /// Where a secret is, not the secret.
-fn is_place(value: &str) -> bool {
+pub(crate) fn is_place(value: &str) -> bool {
     value.starts_with(['/', '~', '.'])
         || value.starts_with("file:")
         || value.ends_with(".txt")
