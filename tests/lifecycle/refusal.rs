@@ -2,7 +2,7 @@
 //! something cut it short.
 
 use e2e::suite::Test;
-use e2e::{Guest, Host, Kind, tests};
+use e2e::{Guest, Host, Kind, journal, tests};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -10,7 +10,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests!(
         each []: an_exit_code, a_signal, an_interpreter_that_is_missing, a_script_that_is_not_executable,
             a_script_that_is_gone, a_script_that_became_a_folder, a_script_that_goes_during_the_run,
-            a_storage_that_is_gone, a_line_that_is_no_volume
+            a_storage_that_is_gone, a_line_that_is_no_volume, one_that_others_may_change_is_called_with_a_warning
     )
 }
 
@@ -25,6 +25,30 @@ fn refuses(host: &Host, guest: &Guest, cause: &str, story: &str) {
     let index = fs::read_to_string(host.at("var/log/pve/tasks/index")).unwrap_or_default();
     let start = index.lines().rfind(|line| line.contains("start:")).unwrap_or_default();
     assert!(start.contains(&message), "the task's status is the message: {start}");
+}
+
+/// Proxmox VE calls it, too, and says nothing.
+fn one_that_others_may_change_is_called_with_a_warning(host: &Host, kind: Kind) {
+    let guest = host.guest(kind);
+    let (file, folder) = (script(host), host.at("var/lib/vz/snippets"));
+    for (path, mode) in [(&file, 0o777), (&folder, 0o775)] {
+        let usual = fs::metadata(path).expect("it is there").permissions();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode can be set");
+        let path_shown = path.display();
+        let warning = format!(
+            "(mode {mode:04o}) may change '{path_shown}', and with it what runs as root: chmod go-w '{path_shown}'"
+        );
+        let (started, stopped) = (guest.start().ok(), guest.stop().ok());
+        assert_eq!(started.out().matches(&warning).count(), 1, "{}", started.describe());
+        assert!(!stopped.out().contains("may change"), "{}", stopped.describe());
+        let records = guest.records();
+        let warned =
+            records.iter().filter(|record| journal::text(record, "MESSAGE").contains(&warning)).count();
+        assert_eq!(warned, 1, "once in the journal: {records:?}");
+        fs::set_permissions(path, usual).expect("a mode can be set");
+    }
+    guest.start().ok();
+    assert!(!guest.stop().ok().out().contains("may change"));
 }
 
 fn script(host: &Host) -> std::path::PathBuf {

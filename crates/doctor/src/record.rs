@@ -64,6 +64,9 @@ pub(crate) fn fallback(scene: &Scene) -> Vec<Finding> {
     }
     let what = format!("{} KiB of records are kept there", records.div_ceil(1024));
     let why = "the journal did not take them when they were made; 'hookvisor log' shows them";
-    let mend = format!("mv {0} {0}.$(date +%F)  # when they have been read", shell(&file));
+    let mend = format!(
+        "mv {0} {0}.$(date +%F-%H%M%S)  # where 'hookvisor log' shows them still; rm forgets them",
+        shell(&file)
+    );
     vec![Finding::problem(file.display().to_string(), what, why, mend).unless(false)]
 }

@@ -21,7 +21,7 @@ mod problem;
 pub mod progress;
 mod script;
 pub mod settings;
-mod trust;
+pub mod trust;
 mod value;
 mod words;
 

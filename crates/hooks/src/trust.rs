@@ -69,6 +69,28 @@ pub fn untrusted(layout: &Layout, path: &Path) -> Vec<Untrusted> {
     found().unwrap_or_else(|error| vec![error])
 }
 
+/// What to say of a script that root has set and that is called whoever may change it, as Proxmox VE calls it: the file, or else
+/// the nearest folder, that others than root may change, and the command that mends it. Others cannot replace what is
+/// root's in a folder that is sticky.
+#[must_use]
+pub fn warning(layout: &Layout, path: &Path) -> Option<String> {
+    let sticky = |found: &Untrusted| match found {
+        Untrusted::Writable { path, mode } => mode & 0o1000 != 0 && path.is_dir(),
+        _ => false,
+    };
+    let (path, who, mend) = match untrusted(layout, path).into_iter().rev().find(|found| !sticky(found))? {
+        Untrusted::Writable { path, mode } => {
+            (path, format!("{} (mode {mode:04o})", who(mode)), "chmod go-w".to_owned())
+        }
+        Untrusted::Owner { path, user, expected } => {
+            (path, format!("user {user}, its owner,"), format!("chown {expected}"))
+        }
+        Untrusted::Unknown { .. } => return None,
+    };
+    let path = path.display();
+    Some(format!("{who} may change '{path}', and with it what runs as root: {mend} '{path}'"))
+}
+
 fn places(layout: &Layout, path: &Path) -> Result<Vec<PathBuf>, Untrusted> {
     let named = path.ancestors().skip(1).take_while(|folder| *folder != layout.root());
     let mut places: Vec<PathBuf> = named.map(Path::to_owned).collect();
@@ -134,6 +156,30 @@ mod tests {
             chmod(path, 0o755);
         }
         check(&layout, &file).unwrap();
+    }
+
+    #[test]
+    fn a_script_that_others_may_change_is_told_by_file_or_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::new(root.path());
+        let (folder, file) = (layout.at("snippets"), layout.at("snippets/x.sh"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(&file, "#!/bin/sh\n").unwrap();
+        for (of_folder, of_file, want) in [
+            (0o755, 0o755, None),
+            (0o755, 0o777, Some(("everybody (mode 0777)", &file))),
+            (0o777, 0o775, Some(("its group (mode 0775)", &file))),
+            (0o775, 0o755, Some(("its group (mode 0775)", &folder))),
+            (0o1777, 0o755, None),
+        ] {
+            chmod(&folder, of_folder);
+            chmod(&file, of_file);
+            let want = want.map(|(who, path)| {
+                let path = path.display();
+                format!("{who} may change '{path}', and with it what runs as root: chmod go-w '{path}'")
+            });
+            assert_eq!(warning(&layout, &file), want, "{of_folder:o} {of_file:o}");
+        }
     }
 
     #[test]

@@ -296,9 +296,20 @@ impl Keeper {
         let named = |key: &str| format!("HOOKVISOR_PARAM_{}", key.to_uppercase().replace('-', "_"));
         env.extend(params.iter().map(|(key, value)| (named(key).into(), value.into())));
         prepared.warnings.extend(unnamed);
+        prepared.warnings.extend(self.in_others_reach(asked.script, path, &conf));
         let (tree, retry) = (settings.kill == Kill::Tree, settings.retry.contains(&asked.phase));
         let config = kept_config.map(|digest| digest.to_string());
         Ok(Ok(Prepared { env, limit, tree, retry, agent_up, sha256, config, ..prepared }))
+    }
+
+    /// What is to be said, once a run, of a script on a storage that others than root may change. Where the storage cannot tell
+    /// who may, its administrator has said so.
+    fn in_others_reach(&self, script: &Script, path: &Path, conf: &HooksConf) -> Option<String> {
+        let Script::Volume(volume) = script else { return None };
+        let name = script.to_string();
+        let is_first = !self.earlier.iter().any(|call| call.script == name);
+        let wanted = is_first && !conf.trusted.contains(volume.storage());
+        wanted.then(|| hooks::trust::warning(&self.layout, path)).flatten()
     }
 
     /// What is to be said, once a start, of parameters that are set for this guest and that none of its scripts names: the

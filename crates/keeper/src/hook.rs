@@ -367,9 +367,7 @@ impl Keeper {
             (None, Some(Ended::Signal(signal))) => Outcome::Signal(signal),
             (None, None) => Outcome::Unknown,
         };
-        if let Some(hint) = problem.as_ref().and_then(Problem::hint) {
-            self.say(&format!("hint: {hint}"));
-        }
+        let hint = problem.as_ref().and_then(Problem::hint).map(|hint| format!("hint: {hint}"));
         let command = path.map(|path| command_line(&path, self.vmid, hook.phase));
         let cause = match (problem, command) {
             (Some(Problem::Exec(text)), Some(command)) => Some(format!("command '{command}' failed: {text}")),
@@ -379,14 +377,22 @@ impl Keeper {
         };
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
         self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
-        Called::Ended(self.finish(phase, &script, outcome, cause, took, cut, left))
+        let end = self.finish(phase, &script, outcome, cause, took, cut, left);
+        // Behind the error, which of a refused start is the end of the task: a command shows the hint behind that.
+        hint.iter().for_each(|hint| self.say(hint));
+        Called::Ended(end)
     }
 
     /// Says what is wrong with the script and no reason not to call it.
     fn pass_on_warnings(&mut self) {
-        let Some(Started::Yes(script)) = self.hook.as_mut().map(|hook| &mut hook.started) else { return };
-        for warning in std::mem::take(&mut script.warnings) {
+        let Some(hook) = &mut self.hook else { return };
+        let Started::Yes(located) = &mut hook.started else { return };
+        let warnings = std::mem::take(&mut located.warnings);
+        let (phase, script) = (hook.phase, hook.script.clone());
+        for warning in warnings {
             self.say(&format!("warning: {warning}"));
+            let entry = self.scene().hook_warned(phase, &script, &warning);
+            self.journal.send(entry);
         }
     }
 

@@ -42,6 +42,30 @@ impl Priority {
         Some((ALL[usize::from(level - b'0')], rest))
     }
 
+    /// The word for a priority by its number.
+    #[must_use]
+    pub fn word(number: u64) -> Option<&'static str> {
+        const WORDS: [&str; 8] =
+            ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
+        WORDS.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// A line of an output as it is shown to people: with its priority in a word where it is not the output's usual one. The
+    /// priority is `known`, or the line itself begins with it, which is not shown.
+    #[must_use]
+    pub fn shown(line: &str, stream: Stream, known: Option<u64>) -> String {
+        let usual = Self::usual(stream) as u64;
+        let own = Self::prefix(line.as_bytes()).filter(|_| known.is_none());
+        let (priority, rest) = match own {
+            Some((priority, rest)) => (priority as u64, &line[line.len() - rest.len()..]),
+            None => (known.unwrap_or(usual), line),
+        };
+        match Self::word(priority).filter(|_| priority != usual) {
+            Some(word) => format!("{word}: {rest}"),
+            None => rest.to_owned(),
+        }
+    }
+
     /// That of a line on an output that says none itself: output is information, and complaints are warnings.
     #[must_use]
     pub fn usual(stream: Stream) -> Self {

@@ -54,7 +54,7 @@ impl Fallback {
 }
 
 /// Where the file before is.
-pub(crate) fn older(path: &Path) -> PathBuf {
+fn older(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");
     name.into()

@@ -18,7 +18,6 @@ pub use records::{Ended, HOOK_IDENTIFIER, IDENTIFIER, Scene, message_id, task_be
 pub use target::{InvalidNamespace, namespace};
 
 pub(crate) use entry::TIME_FIELD;
-pub(crate) use fallback::older;
 pub(crate) use target::socket;
 
 use crate::instance::{self, InstanceError};

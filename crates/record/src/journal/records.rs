@@ -105,6 +105,12 @@ impl Scene {
             .field("HOOK_PID", pid.to_string())
     }
 
+    /// Something is wrong with a hookscript that is called all the same.
+    #[must_use]
+    pub fn hook_warned(&self, phase: Phase, script: &str, warning: &str) -> Entry {
+        self.hook(Priority::Warning, IDENTIFIER, phase, script, format!("warning: {warning}").as_bytes())
+    }
+
     /// A hookscript has ended: `HOOK_OUTCOME` as [`Outcome`] displays it, `HOOK_DURATION_USEC`, and where they
     /// apply `HOOK_EXIT_CODE`, `HOOK_SIGNAL`, `HOOK_CAUSE`, `HOOK_CUT` (bytes), `HOOK_LEFT` (processes). An
     /// error (3) where it aborts a start, else a warning (4) unless it ended well.

@@ -1,7 +1,7 @@
 use super::LogRecord;
 use crate::FileError;
 use crate::instance::InstanceError;
-use crate::journal::{InvalidNamespace, older, socket};
+use crate::journal::{InvalidNamespace, socket};
 use model::Layout;
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -151,7 +151,7 @@ pub(super) fn has_fields(record: &LogRecord, fields: &[(&'static str, String)]) 
     })
 }
 
-/// The records in the file and the one before it; lines that are none are passed over.
+/// The records in the file and in those that were put aside; lines that are none are passed over.
 pub(super) struct RecordFile {
     read: VecDeque<LogRecord>,
     files: VecDeque<(PathBuf, BufReader<File>)>,
@@ -173,7 +173,8 @@ impl RecordFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::at("open", &path)(error)),
         };
-        let files = [open(older(&path))?, open(path)?].into_iter().flatten().collect();
+        let files = aside(&path).into_iter().chain([path]).map(open);
+        let files = files.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(Self { read: VecDeque::new(), files, fields })
     }
 
@@ -182,6 +183,23 @@ impl RecordFile {
         line.clear();
         file.read_until(b'\n', line).map_err(FileError::at("read", Path::new(path)))
     }
+}
+
+/// The files beside this one with its name and an ending, in which it was put aside: by itself, being full, or by whoever keeps
+/// the folder in order. The one that was written to last comes last.
+fn aside(path: &Path) -> Vec<PathBuf> {
+    let name = format!("{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let own = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&name));
+    let mut files: Vec<_> = own
+        .filter_map(|entry| {
+            let meta = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some(((meta.mtime(), meta.mtime_nsec()), entry.path()))
+        })
+        .collect();
+    files.sort();
+    files.into_iter().map(|(_, path)| path).collect()
 }
 
 impl Iterator for RecordFile {
@@ -220,7 +238,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn the_file_before_comes_first_and_other_roots_records_are_passed_over() {
+    fn files_before_come_first_and_other_roots_records_are_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("records.jsonl");
         let write = |path: &Path, root: &str, message: &str| {
@@ -228,11 +246,21 @@ mod tests {
             let line = format!(r#"{{"__REALTIME_TIMESTAMP":"1","ROOT":"{root}","MESSAGE":"{message}"}}"#);
             writeln!(file, "{line}\n{}", &line[..20]).unwrap();
         };
+        // As the doctor has it moved, and as it moves itself.
+        for (name, message) in [("records.jsonl.2026-11-23", "earliest"), ("records.jsonl.1", "early")] {
+            write(&dir.path().join(name), "a", message);
+        }
         write(&path, "a", "late");
         write(&path, "b", "another root's");
-        write(&older(&path), "a", "early");
+        write(&dir.path().join("records.jsonl-other"), "a", "none of it");
+        let at = |name: &str, seconds: u64| {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            File::options().append(true).open(dir.path().join(name)).unwrap().set_modified(time).unwrap();
+        };
+        at("records.jsonl.2026-11-23", 1);
+        at("records.jsonl.1", 2);
         let records = RecordFile::open(path, vec![("ROOT", "a".into())]).unwrap();
         let messages: Vec<_> = records.map(|record| record.unwrap().message().to_vec()).collect();
-        assert_eq!(messages, [b"early".to_vec(), b"late".to_vec()]);
+        assert_eq!(messages, [b"earliest".to_vec(), b"early".to_vec(), b"late".to_vec()]);
     }
 }
