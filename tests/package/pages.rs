@@ -31,7 +31,7 @@ fn manual_pages_are_read_without_a_warning() {
 fn each_shell_completes() {
     let debian = Debian::with(NEW);
     let bash = "bash -c 'for name in qm hookvisor; do . /usr/share/bash-completion/completions/$name; done; \
-                COMP_WORDS=(qm sho); COMP_CWORD=1; _hookvisor; echo ${COMPREPLY[*]}; complete -p hookvisor'";
+                COMP_LINE=\"qm sho\"; COMP_POINT=6; _hookvisor; echo ${COMPREPLY[*]}; complete -p hookvisor'";
     debian.sh(bash).ok().prints_exactly("showcmd\ncomplete -o default -F _hookvisor hookvisor\n");
     let zsh = "zsh -fc 'autoload -U compinit; compinit -u -D; print $_comps[qm] $_comps[hookvisor]'";
     debian.sh(zsh).ok().prints_exactly("_qm _hookvisor\n");

@@ -4,12 +4,14 @@ use crate::played::Script;
 use e2e::output::run;
 use e2e::suite::{BWRAP, Need, Test};
 use e2e::{host, tests};
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(bare [BWRAP]: the_text_is_a_timeline, junit_has_a_case_for_each_life, a_life_is_played_in_its_own_world_only,
-        bad_input_is_named, one_that_does_nothing_is_remarked_on,
-            swapped_arguments_fail_and_misspelt_phases_are_remarked_on, a_note_is_told_once;
+        a_life_is_told_of_as_it_ends, priorities_are_words, one_that_hangs_has_its_own_name, parameters_that_nobody_names_are_told,
+         what_may_be_missing_is_named, bad_input_is_named, one_that_does_nothing_is_remarked_on,
+         swapped_arguments_fail_and_misspelt_phases_are_remarked_on, a_note_is_told_once;
         bare [Need::Root, BWRAP]: without_bubblewrap_nothing_is_played)
 }
 
@@ -41,6 +43,87 @@ fn the_text_is_a_timeline() {
         output.describe()
     );
     assert!(output.out().ends_with("1 script, 1 life: 0 passed, 1 failed\n"), "{}", output.describe());
+}
+
+/// The second life lasts until the script is let go, which is when the first has been told of.
+fn a_life_is_told_of_as_it_ends() {
+    let script = Script::shell("[ \"$2$PVE_MIGRATED_FROM\" != pre-startpve2 ] || sleep 1000");
+    let mut command = Command::new(host::binary());
+    command.args(["hooks", "test", "--life", "normal", "--life", "migration", "--timeout", "20"]);
+    let mut child = command.arg(&script.path).stdout(Stdio::piped()).spawn().expect("it can be run");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let first = lines.next().expect("a line").expect("of text");
+    assert!(first.ends_with("hook.sh: normal: passed"), "{first}");
+    assert!(child.try_wait().expect("it can be asked").is_none(), "the second life goes on");
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert!(rest[0].ends_with("hook.sh: migration: FAILED"), "{rest:?}");
+    assert_eq!(rest.last().map(String::as_str), Some("1 script, 2 lives: 1 passed, 1 failed"));
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+}
+
+fn priorities_are_words() {
+    let script = Script::shell("[ \"$2\" != post-start ] || echo '<3>no such device' >&2");
+    let output = script.output(&["--life", "normal", "--verbose"]).ok();
+    assert!(output.out().contains("post-start  2| error: no such device\n"), "{}", output.describe());
+}
+
+fn one_that_hangs_has_its_own_name() {
+    let script = Script::shell("echo \"$0\"");
+    for world in ["hookvisor", "pve"] {
+        let life = script.life("hung-hook", &["--as", world]);
+        assert!(life.lines().iter().all(|line| line == "/var/lib/vz/snippets/hook.sh"), "{:#}", life.0);
+        assert_eq!(life.0["left"]["files"].as_array().map(Vec::len), Some(0), "{:#}", life.0);
+    }
+    assert!(!script.life("hung-hook", &[]).lines().is_empty());
+}
+
+fn parameters_that_nobody_names_are_told() {
+    let script = Script::shell(
+        "# hookvisor: params=keep=7\n[ \"$2\" != pre-start ] || echo \"$HOOKVISOR_PARAM_KEEP\"",
+    );
+    let conf = script.folder.path().join("hooks.conf");
+    let text = "[host]\nparams = kepe=1, other=2\n[guest 100]\nparams = more=3\n";
+    std::fs::write(&conf, text).expect("settings can be written");
+    let conf = conf.to_string_lossy();
+    let output = script.output(&["--life", "normal", "--param", "keepp=1", "--hooks-conf", &conf]).ok();
+    for text in [
+        "note: it names no parameter 'keepp', which --param sets; is 'keep' meant?\n",
+        "note: it names no parameter 'kepe', which [host] of --hooks-conf sets; is 'keep' meant?\n",
+        "note: it names no parameter 'more', which [guest 100] of --hooks-conf sets\n",
+    ] {
+        assert!(output.out().contains(text), "{text}: {}", output.describe());
+    }
+    assert!(!output.out().contains("'other'"), "{}", output.describe());
+    let output = script.output(&["--life", "normal", "--param", "keep=1"]).ok();
+    assert!(!output.out().contains("names no"), "{}", output.describe());
+}
+
+fn what_may_be_missing_is_named() {
+    let script = Script::shell(
+        "[ \"$2\" = pre-start ] || exit 0\nset -e\nqm status 101\ncat /etc/mine.conf\n: \"${HOOKVISOR_PARAM_KEEP:?}\"\n\
+         mountpoint -q /mnt/nas",
+    );
+    let (other, mine) = (script.folder.path().join("101.conf"), script.folder.path().join("mine"));
+    std::fs::write(&other, "memory: 16\n").expect("a file can be written");
+    std::fs::write(&mine, "x\n").expect("a file can be written");
+    let mut given = vec!["--life".to_owned(), "normal".to_owned()];
+    for (option, value) in [
+        (
+            "--file /etc/pve/qemu-server/101.conf=FILE",
+            format!("/etc/pve/qemu-server/101.conf={}", other.display()),
+        ),
+        ("--file /etc/mine.conf=FILE", format!("/etc/mine.conf={}", mine.display())),
+        ("--param keep=VALUE", "keep=7".to_owned()),
+        ("--mount /mnt/nas", "/mnt/nas".to_owned()),
+    ] {
+        let words: Vec<&str> = given.iter().map(String::as_str).collect();
+        let output = script.output(&words).fails();
+        assert!(output.out().contains(option), "{option}: {}", output.describe());
+        given.extend([option.split(' ').next().unwrap_or_default().to_owned(), value]);
+    }
+    let words: Vec<&str> = given.iter().map(String::as_str).collect();
+    let output = script.output(&words).ok();
+    assert!(!output.out().contains("give it that"), "{}", output.describe());
 }
 
 fn junit_has_a_case_for_each_life() {

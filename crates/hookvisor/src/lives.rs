@@ -6,11 +6,11 @@ use crate::progress::Progress;
 use crate::world::{GUEST, LAID, setting};
 use api::{Output, Params};
 use config::schema::{Property, Type};
-use model::Layout;
+use model::{Layout, Stream};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
-use workshop::lives::{self, Life, LifeReport, Limits, ScriptReport, Setting, Standing, World};
+use workshop::lives::{self, Life, LifeReport, Limits, Moment, ScriptReport, Setting, Standing, World};
 
 /// The exit code where a script fails in a life.
 const FAILED: u8 = 1;
@@ -57,7 +57,7 @@ pub(crate) const TEST: Command = Command::local(
 .anybody()
 .print(printed);
 
-fn test(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let setting = Setting {
         world: if params.text("as") == Some("pve") { World::Pve } else { World::Hookvisor },
         sandbox: !params.flag("no-sandbox", false),
@@ -67,13 +67,20 @@ fn test(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String
     };
     let named: Vec<Life> = params.list("life").into_iter().filter_map(Life::named).collect();
     let lives = if named.is_empty() { Life::ALL.to_vec() } else { named };
+    let verbose = params.flag("verbose", false);
     let reports: Vec<ScriptReport> = params
         .list("script")
         .into_iter()
         .map(|path| {
             let progress = Progress::of(path);
-            let begins = &mut |life| progress.begins(life);
-            lives::test(Path::new(path), &lives, &setting, begins).map_err(|error| told(&error))
+            let tell = &mut |moment: Moment<'_>| match moment {
+                Moment::Begins(life) => progress.begins(life),
+                Moment::Ended(life) => {
+                    progress.ended();
+                    out.write(Stream::Stdout, one(path, setting.world, life, verbose).as_bytes());
+                }
+            };
+            lives::test(Path::new(path), &lives, &setting, tell).map_err(|error| told(&error))
         })
         .collect::<Result<_, String>>()?;
     if let Some(path) = params.text("junit") {
@@ -83,13 +90,12 @@ fn test(_: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String
     Ok(json!(reports))
 }
 
-/// A line for each life that passed, a block for each that did not: its timeline, then what is to be said of it.
+/// What is to be said of all lives; each has been told of as it ended.
 fn printed(answer: &Answer<'_>) -> (String, u8) {
     let verbose = answer.params.flag("verbose", false);
     let reports: Vec<ScriptReport> = serde_json::from_value(answer.value.clone()).unwrap_or_default();
     let mut out = String::new();
     for report in &reports {
-        report.lives.iter().for_each(|life| one(&mut out, report, life, verbose));
         if !verbose {
             noted(&mut out, report);
         }
@@ -111,12 +117,13 @@ fn printed(answer: &Answer<'_>) -> (String, u8) {
     (out, if failed > 0 { FAILED } else { 0 })
 }
 
-fn one(out: &mut String, report: &ScriptReport, life: &LifeReport, verbose: bool) {
-    let world = if report.world == World::Pve { " as at Proxmox VE" } else { "" };
+/// A line for a life that passed, a block for one that did not: its timeline, then what is to be said of it.
+fn one(file: &str, world: World, life: &LifeReport, verbose: bool) -> String {
+    let world = if world == World::Pve { " as at Proxmox VE" } else { "" };
     let word = if life.passed { "passed" } else { "FAILED" };
-    let _ = writeln!(out, "{}: {}{world}: {word}", report.file, life.life.name());
+    let mut out = format!("{file}: {}{world}: {word}\n", life.life.name());
     if life.passed && !verbose {
-        return;
+        return out;
     }
     life.played.timeline.iter().for_each(|entry| {
         let _ = writeln!(out, "  {}", entry.line());
@@ -126,6 +133,7 @@ fn one(out: &mut String, report: &ScriptReport, life: &LifeReport, verbose: bool
         let _ = writeln!(out, "  {word}: {}", verdict.what);
     }
     out.push('\n');
+    out
 }
 
 /// What is worth knowing of the lives that passed, once, with those that it is of.
@@ -168,7 +176,10 @@ mod tests {
             life("reboot", true, json!([note])),
         ];
         let value = json!([{"file": "x.sh", "world": "pve", "sandbox": true, "lives": lives}]);
-        let (text, code) = printed(&Answer { value: &value, params: &Params::default() });
+        let reports: Vec<ScriptReport> = serde_json::from_value(value.clone()).unwrap();
+        let lives = reports[0].lives.iter().map(|life| one("x.sh", World::Pve, life, false));
+        let (said, code) = printed(&Answer { value: &value, params: &Params::default() });
+        let text = lives.collect::<String>() + &said;
         let want = concat!(
             "x.sh: normal as at Proxmox VE: passed\n",
             "x.sh: crash as at Proxmox VE: FAILED\n",

@@ -25,12 +25,17 @@ impl Progress {
             Terminal.write(Stream::Stderr, line.as_bytes());
         }
     }
+
+    /// The life is over, and the line makes room.
+    pub(crate) fn ended(&self) {
+        if self.shown {
+            Terminal.write(Stream::Stderr, b"\r\x1b[K");
+        }
+    }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.shown {
-            Terminal.write(Stream::Stderr, b"\r\x1b[K");
-        }
+        self.ended();
     }
 }

@@ -4,19 +4,21 @@ use crate::cli::complete::{Lookup, complete as candidates};
 use crate::cli::parse::{Asked, Unclear, parse};
 use crate::cli::{Action, Answer, Command, Program, help};
 use crate::format::Format;
-use crate::output::{Terminal, complain, print};
+use crate::output::{Aside, Terminal, complain, give_hint, print};
 use crate::{programs, pvesh};
-use api::{ApiError, Authority, Context, Given, Origin};
-use model::{GuestKind, Layout};
+use api::{ApiError, Authority, Context, Given, Origin, Output};
+use model::{ContentType, GuestKind, Layout, StorageId};
+use record::history;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
+use storage::Storages;
 use store::ConfigStore;
 
-/// The exit code where the command line itself cannot be understood.
-const USAGE: u8 = 2;
-/// The exit code of every other failure, as of Proxmox VE's commands.
+/// The exit code of every failure, a command line that cannot be understood among them, as of Proxmox VE's commands.
 const FAILURE: u8 = 255;
+/// How many runs of each guest are completed.
+const RUNS: usize = 5;
 
 /// Runs a program's command.
 pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) -> ExitCode {
@@ -32,24 +34,23 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
             print(&text);
             return ExitCode::SUCCESS;
         }
-        Ok(Asked::Undone(text)) => {
+        Ok(Asked::Undone(text)) | Err(Unclear(text)) => {
             complain(&text);
             return ExitCode::from(FAILURE);
         }
-        Err(Unclear(text)) => {
-            complain(&text);
-            return ExitCode::from(USAGE);
-        }
     };
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            give_hint();
+            ExitCode::from(code)
+        }
         Err((_, Failure::Told(text))) => {
             fail(&text);
             ExitCode::from(FAILURE)
         }
         Err((command, Failure::Unclear(text))) => {
             fail(&format!("{text}{}\n", help::usage(program, command)));
-            ExitCode::from(USAGE)
+            ExitCode::from(FAILURE)
         }
         Err((command, Failure::Api(error))) => {
             let mut text = error.printed();
@@ -103,8 +104,9 @@ fn call(
             if !command.anybody {
                 allowed(layout)?;
             }
-            let value =
-                local(layout, &params, &mut Terminal).map_err(|text| Failure::Told(format!("{text}\n")))?;
+            // What is printed by the way is for people.
+            let out: &mut dyn Output = if format == Format::Text { &mut Terminal } else { &mut Aside };
+            let value = local(layout, &params, out).map_err(|text| Failure::Told(format!("{text}\n")))?;
             Ok(show(command, &value, &params, format))
         }
         Action::Method(method) => {
@@ -154,7 +156,7 @@ fn allowed(layout: &Layout) -> Result<(), Failure> {
 /// `hookvisor complete -- WORD…`: what may stand in the place of the last word.
 pub(crate) fn complete(layout: &Layout, words: &[String]) -> ExitCode {
     let words = words.strip_prefix(&["--".to_owned()]).unwrap_or(words);
-    let Some((name, words)) = words.split_first() else { return ExitCode::from(USAGE) };
+    let Some((name, words)) = words.split_first() else { return ExitCode::from(FAILURE) };
     let name = name.rsplit('/').next().unwrap_or(name);
     let own = programs::named(name);
     let (program, words) = match (own, words.first()) {
@@ -165,7 +167,7 @@ pub(crate) fn complete(layout: &Layout, words: &[String]) -> ExitCode {
             }
         }
         (Some(program), _) => (program, words),
-        (None, _) => return ExitCode::from(USAGE),
+        (None, _) => return ExitCode::from(FAILURE),
     };
     let host = Host(ConfigStore::open(layout.clone()).ok());
     let mut found = match pvesh::complete(program, words, layout, &host) {
@@ -192,6 +194,30 @@ impl Lookup for Host {
         let all = self.0.as_ref().and_then(|store| store.list().ok()).unwrap_or_default();
         let wanted = all.into_iter().filter(|(_, kind)| only.is_none_or(|only| only == *kind));
         wanted.map(|(vmid, _)| vmid.to_string()).collect()
+    }
+
+    fn snippets(&self) -> Vec<String> {
+        let storages = self.0.as_ref().and_then(|store| Storages::load(store).ok());
+        let Some(storages) = storages else { return Vec::new() };
+        let known = storages.ids().filter_map(|id| storages.enabled(id).ok());
+        let folders = known.filter(|storage| storage.allows(ContentType::Snippets)).filter_map(|storage| {
+            let folder = storage.folder(ContentType::Snippets).ok()?;
+            let listed =
+                storage::ask(&folder.clone(), move || Some(folder.read_dir().ok()?.flatten().collect()));
+            Some((storage.id.clone(), listed??))
+        });
+        let names = |(id, entries): (StorageId, Vec<fs::DirEntry>)| {
+            let names = entries.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+            names.map(move |name| format!("{id}:snippets/{name}")).collect::<Vec<_>>()
+        };
+        folders.flat_map(names).collect()
+    }
+
+    fn runs(&self) -> Vec<String> {
+        let Some(store) = &self.0 else { return Vec::new() };
+        let guests = store.list().unwrap_or_default().into_iter();
+        let runs = guests.filter_map(|(vmid, _)| history::runs(store.layout(), vmid, RUNS).ok());
+        runs.flat_map(|found| found.runs).map(|run| run.run.to_string()).collect()
     }
 
     fn storages(&self) -> Vec<String> {

@@ -12,6 +12,10 @@ pub(crate) trait Lookup {
     fn guests(&self, program: &str) -> Vec<String>;
     /// The storages.
     fn storages(&self) -> Vec<String>;
+    /// The hookscripts on storages, by their volumes.
+    fn snippets(&self) -> Vec<String>;
+    /// The ids of guests' last runs.
+    fn runs(&self) -> Vec<String>;
 }
 
 /// The words that may stand in the last place of `words`, which begins like them.
@@ -80,9 +84,18 @@ pub(crate) fn option_names(options: impl Iterator<Item = &'static Property>) -> 
 pub(crate) fn values(property: &Property, program: &Program, host: &dyn Lookup) -> Vec<String> {
     match (property.kind, property.format) {
         (Type::Boolean, _) => vec!["0".into(), "1".into()],
-        (_, Some(Format::Vmid)) => host.guests(program.name),
+        (Type::Array(item), _) => values(item, program, host),
+        (_, Some(Format::Vmid | Format::List(Format::Vmid))) => host.guests(program.name),
         (_, Some(Format::StorageId)) => host.storages(),
-        _ => property.enumeration.iter().map(|value| (*value).to_owned()).collect(),
+        _ => match (property.name, program.is_own()) {
+            ("hookscript", _) | ("volume", true) => host.snippets(),
+            ("run", _) if property.typetext.is_some_and(|text| text.contains("vmid")) => {
+                [host.guests(program.name), host.runs()].concat()
+            }
+            ("run", _) => host.runs(),
+            ("vmid", _) => host.guests(program.name),
+            _ => property.enumeration.iter().map(|value| (*value).to_owned()).collect(),
+        },
     }
 }
 
@@ -91,8 +104,16 @@ pub(crate) fn script(shell: &str, programs: &[&str]) -> Option<String> {
     let names = programs.join(" ");
     match shell {
         "bash" => Some(format!(
-            "_hookvisor() {{\n    local IFS=$'\\n'\n    \
-             COMPREPLY=($(hookvisor complete -- \"${{COMP_WORDS[@]:0:COMP_CWORD+1}}\" 2>/dev/null))\n}}\n\
+            // A colon parts words for bash, which then wants only what comes behind the last one.
+            "_hookvisor() {{\n    \
+             local line=${{COMP_LINE:0:COMP_POINT}} words last prefix=\n    \
+             read -ra words <<<\"$line\"\n    \
+             [[ $line == *[[:space:]] ]] && words+=(\"\")\n    \
+             last=${{words[${{#words[@]}}-1]}}\n    \
+             [[ $last == *:* && $COMP_WORDBREAKS == *:* ]] && prefix=${{last%\"${{last##*:}}\"}}\n    \
+             local IFS=$'\\n'\n    \
+             COMPREPLY=($(hookvisor complete -- \"${{words[@]}}\" 2>/dev/null))\n    \
+             COMPREPLY=(\"${{COMPREPLY[@]#\"$prefix\"}}\")\n}}\n\
              complete -o default -F _hookvisor {names}\n"
         )),
         "zsh" => Some(format!(
@@ -125,6 +146,14 @@ mod tests {
         fn storages(&self) -> Vec<String> {
             vec!["local".into()]
         }
+
+        fn snippets(&self) -> Vec<String> {
+            vec!["local:snippets/a.sh".into()]
+        }
+
+        fn runs(&self) -> Vec<String> {
+            vec!["1a20748ec3a2ef3f".into()]
+        }
     }
 
     #[test]
@@ -146,6 +175,14 @@ mod tests {
             ("hookvisor hooks check |", ""),
             ("hookvisor hooks check a.sh --out|", "--output-format"),
             ("hookvisor hooks new --language p|", "perl python"),
+            ("hookvisor hooks test a.sh --life re|", "reboot refused retried-start"),
+            ("qm set 100 --hookscript |", "local:snippets/a.sh"),
+            ("hookvisor hooks approve local:|", "local:snippets/a.sh"),
+            ("hookvisor hooks show |", "1a20748ec3a2ef3f 200"),
+            ("hookvisor hooks replay 1a|", "1a20748ec3a2ef3f"),
+            ("hookvisor log --run |", "1a20748ec3a2ef3f"),
+            ("hookvisor hooks watch |", "200"),
+            ("hookvisor startall --vms |", "200"),
             ("qm nope |", ""),
         ] {
             let words: Vec<String> = line.trim_end_matches('|').split(' ').map(str::to_owned).collect();

@@ -18,8 +18,9 @@ use record::recall::{self, Recalled};
 use workshop::Mask;
 
 /// The run that is meant.
-const RUN: Property =
-    Property::string("run").describe("The id of the run, or a guest's VMID for the last of its runs.");
+const RUN: Property = Property::string("run")
+    .typetext("<run | vmid>")
+    .describe("The id of the run, or a guest's VMID for the last of its runs.");
 
 /// Reads a run by its id, or the last one of a guest.
 fn find(layout: &Layout, text: &str) -> Result<Recalled, String> {

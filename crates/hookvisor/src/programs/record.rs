@@ -21,27 +21,13 @@ pub(crate) fn line(record: &Value) -> String {
     format!("{when}  {:>6} {:<10} {mark} {message}\n", field(record, "vmid"), field(record, "phase"))
 }
 
-/// The priorities of lines in words, from the gravest on.
-const PRIORITIES: [&str; 8] =
-    ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
-
-/// A line of an output, with its priority in a word where it is not the output's usual one. The priority is `known`, or the line
-/// itself begins with it, which is not shown.
+/// A line of an output, with its priority in a word where it is not the output's usual one; other messages as they are.
 pub(crate) fn said(text: &Value, stream: Option<&str>, known: Option<u64>) -> String {
     let text = message(text);
-    let usual = match stream {
-        Some("stdout") => Priority::usual(Stream::Stdout),
-        Some("stderr") => Priority::usual(Stream::Stderr),
-        _ => return text,
-    };
-    let own = Priority::prefix(text.as_bytes()).filter(|_| known.is_none());
-    let (priority, rest) = match own {
-        Some((priority, rest)) => (priority as u64, String::from_utf8_lossy(rest).into_owned()),
-        None => (known.unwrap_or(usual as u64), text),
-    };
-    match usize::try_from(priority).ok().and_then(|at| PRIORITIES.get(at)) {
-        Some(word) if priority != usual as u64 => format!("{word}: {rest}"),
-        _ => rest,
+    match stream {
+        Some("stdout") => Priority::shown(&text, Stream::Stdout, known),
+        Some("stderr") => Priority::shown(&text, Stream::Stderr, known),
+        _ => text,
     }
 }
 

@@ -78,6 +78,14 @@ mod tests {
         fn storages(&self) -> Vec<String> {
             Vec::new()
         }
+
+        fn snippets(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn runs(&self) -> Vec<String> {
+            Vec::new()
+        }
     }
 
     #[test]

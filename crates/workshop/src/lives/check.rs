@@ -3,7 +3,7 @@
 use super::death::{self, Death};
 use super::report::{CallReport, Entry, EntryKind, LifeReport};
 use super::sandbox::{SandboxError, Setting, World};
-use super::{Life, Limits, test};
+use super::{Life, Limits, Moment, test};
 use crate::finding::{Finding, How, Level};
 use crate::rule::Rule;
 use crate::rules::short;
@@ -30,7 +30,11 @@ pub fn check_by_running(
 ) -> Result<Vec<Finding>, SandboxError> {
     let limits = Limits { seconds: SECONDS, ..Limits::default() };
     let setting = Setting { world: World::Pve, sandbox: true, limits, ..setting.clone() };
-    let report = test(script, &LIVES, &setting, begins)?;
+    let report = test(script, &LIVES, &setting, &mut |moment| {
+        if let Moment::Begins(life) = moment {
+            begins(life);
+        }
+    })?;
     let mut found = Found { script: super::sandbox::place_of(script), findings: Vec::new() };
     for life in &report.lives {
         found.in_calls(life);

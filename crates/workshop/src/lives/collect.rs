@@ -64,7 +64,10 @@ pub(super) fn finish(mut stage: Stage, before: &Baseline) -> Played {
             .filter(|name| !before.interfaces.contains(name) && !own.contains(name))
             .collect();
     }
+    // Of what has the same time the keepers' part comes first: a command follows what the one before it has done.
+    let noted = std::mem::take(&mut stage.timeline);
     let keepers_killed = stage.read_ledgers() + stage.workers_killed;
+    stage.timeline.extend(noted);
     stage.read_calls();
     if stage.laid.own {
         kill_all();

@@ -26,6 +26,7 @@ mod scenery;
 mod tools;
 mod tree;
 mod units;
+mod want;
 mod watch;
 mod worker;
 mod world;
@@ -46,7 +47,16 @@ pub use tools::{is_tool, tool};
 use crate::rule::Rule;
 use std::path::Path;
 
-/// Plays lives of a script, each in a sandbox of its own; `begins` is told of each.
+/// What is told of the lives of a script while they are played.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment<'a> {
+    /// One begins.
+    Begins(Life),
+    /// One is over.
+    Ended(&'a LifeReport),
+}
+
+/// Plays lives of a script, each in a sandbox of its own; `tell` is called as each begins and ends.
 ///
 /// # Errors
 /// A script or a configuration that cannot be read, and a sandbox that cannot be made.
@@ -54,23 +64,25 @@ pub fn test(
     script: &Path,
     lives: &[Life],
     setting: &Setting,
-    begins: &mut dyn FnMut(Life),
+    tell: &mut dyn FnMut(Moment<'_>),
 ) -> Result<ScriptReport, SandboxError> {
     let scene = sandbox::Scene::new(script, setting)?;
     // What it does is seen by playing; what it was meant to do by reading.
     let read = crate::check(script).map(|report| report.findings).unwrap_or_default();
     let swapped = read.iter().find(|finding| finding.rule == Rule::Swapped);
     let played = lives.iter().map(|life| {
-        begins(*life);
+        tell(Moment::Begins(*life));
         let played = scene.play(*life)?;
-        Ok(judge::judge(*life, setting.world, played, setting.limits.disk, swapped))
+        let report = judge::judge(*life, setting.world, played, setting.limits.disk, swapped);
+        tell(Moment::Ended(&report));
+        Ok(report)
     });
     let lives: Vec<LifeReport> = played.collect::<Result<_, SandboxError>>()?;
     Ok(ScriptReport {
         file: script.display().to_string(),
         world: setting.world,
         sandbox: setting.sandbox,
-        remarks: remark::remarks(&read, &lives),
+        remarks: remark::remarks(script, setting, &read, &lives),
         lives,
     })
 }

@@ -1,16 +1,63 @@
 //! What is to be said of all lives of a script together.
 
-use super::Life;
 use super::report::{EntryKind, LifeReport};
+use super::{Life, Setting, want};
 use crate::finding::Finding;
 use crate::rule::Rule;
+use hooks::conf::HooksConf;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// How many letters of a name may be wrong.
+const WRONG: usize = 2;
 
 /// The remarks on a script whose lives were played, and in which this was found by reading.
-pub(super) fn remarks(read: &[Finding], lives: &[LifeReport]) -> Vec<String> {
+pub(super) fn remarks(
+    script: &Path,
+    setting: &Setting,
+    read: &[Finding],
+    lives: &[LifeReport],
+) -> Vec<String> {
     let never = |finding: &&Finding| finding.rule == Rule::NoSuchPhase;
     let line = |finding: &Finding| finding.line.map(|line| format!("line {line}: ")).unwrap_or_default();
     let remark = |finding: &Finding| format!("{}{} (HV005): {}", line(finding), finding.what, finding.why);
-    read.iter().filter(never).map(remark).chain(idle(lives)).collect()
+    let phases = read.iter().filter(never).map(remark);
+    let text = std::fs::read(script).unwrap_or_default();
+    let wanted = want::of(&String::from_utf8_lossy(&text), lives);
+    phases.chain(unnamed(script, setting)).chain(idle(lives)).chain(wanted).collect()
+}
+
+/// Parameters that were given and that the script does not name.
+fn unnamed(script: &Path, setting: &Setting) -> Vec<String> {
+    let named = hooks::digest::inspect(script).ok().and_then(|found| found.params());
+    let Some(named) = named else { return Vec::new() };
+    let (scenery, mut remarks) = (&setting.scenery, Vec::new());
+    let mut remark = |place: String, name: &str, always: bool| {
+        let near = nearest(name, &named);
+        let hint = near.map(|near| format!("; is '{near}' meant?")).unwrap_or_default();
+        if !named.contains(name) && (always || !hint.is_empty()) {
+            remarks.push(format!("it names no parameter '{name}', which {place} sets{hint}"));
+        }
+    };
+    for given in &scenery.params {
+        let name = given.split_once('=').map_or(&given[..], |(name, _)| name);
+        remark("--param".to_owned(), name, true);
+    }
+    let conf = scenery.hooks_conf.as_ref().and_then(|path| std::fs::read(path).ok());
+    let conf = conf.and_then(|text| HooksConf::parse(&text).ok()).unwrap_or_default();
+    // What is set for all guests is for other scripts, too.
+    conf.host.params.iter().for_each(|(name, _)| remark("[host] of --hooks-conf".to_owned(), name, false));
+    for (vmid, set) in &conf.guests {
+        let place = format!("[guest {vmid}] of --hooks-conf");
+        set.params.iter().for_each(|(name, _)| remark(place.clone(), name, true));
+    }
+    remarks
+}
+
+/// The name that is nearest to one, where one is near.
+fn nearest<'n>(name: &str, names: &'n BTreeSet<String>) -> Option<&'n str> {
+    let distances = names.iter().map(|known| (strsim::osa_distance(name, known), known.as_str()));
+    distances.filter(|(wrong, known)| *wrong <= WRONG && *wrong < known.len()).min().map(|(_, known)| known)
 }
 
 /// Whether nothing of it was to be seen in any phase: so are scripts that take the phase for the VMID.

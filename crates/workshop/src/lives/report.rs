@@ -2,8 +2,10 @@
 
 use super::Life;
 use super::sandbox::World;
-use model::Phase;
+use model::{Phase, Stream};
+use record::journal::Priority;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One thing that happened in a life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +33,12 @@ impl Entry {
     pub fn line(&self) -> String {
         let vmid = self.vmid.map(|vmid| vmid.to_string()).unwrap_or_default();
         let phase = self.phase.map_or("", Phase::as_str);
-        let line = format!("{:>6} ms  {vmid:<5} {phase:<10}  {}{}", self.ms, self.kind.mark(), self.text);
+        let text = match self.kind {
+            EntryKind::Out => Cow::Owned(Priority::shown(&self.text, Stream::Stdout, None)),
+            EntryKind::Err => Cow::Owned(Priority::shown(&self.text, Stream::Stderr, None)),
+            _ => Cow::Borrowed(&self.text),
+        };
+        let line = format!("{:>6} ms  {vmid:<5} {phase:<10}  {}{text}", self.ms, self.kind.mark());
         line.trim_end().to_owned()
     }
 }
@@ -226,5 +233,21 @@ impl ScriptReport {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.lives.iter().all(|life| life.passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_priority_is_shown_as_a_word() {
+        let line = |kind, text: &str| {
+            let (vmid, phase) = (Some(100), Some(Phase::PreStart));
+            Entry { ms: 3, vmid, kind, phase, text: text.to_owned(), failed: false }.line()
+        };
+        assert!(line(EntryKind::Err, "<3>no such device").ends_with("pre-start   2| error: no such device"));
+        assert!(line(EntryKind::Out, "<6>fine").ends_with("| fine"));
+        assert!(line(EntryKind::Call, "logger <3>x").ends_with("> logger <3>x"));
     }
 }

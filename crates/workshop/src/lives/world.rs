@@ -58,6 +58,8 @@ pub(super) struct Laid {
     pub(super) params: Vec<(String, String)>,
     /// Whether it is all the life's own.
     pub(super) own: bool,
+    /// Whether something else is called in the script's place at first.
+    pub(super) replaced: bool,
 }
 
 impl Laid {
@@ -95,6 +97,7 @@ impl Laid {
             secrets,
             params: job.params.clone(),
             own,
+            replaced: matches!(job.what, What::Life(Life::HungHook)),
         };
         let (life, files) = match &job.what {
             What::Life(life) => (*life, &[][..]),
@@ -112,8 +115,8 @@ impl Laid {
         }
         let conf = job.hooks_conf.as_deref().unwrap_or_default();
         let mut conf = HooksConf::parse(conf.as_bytes()).map_err(|(_, reason)| io::Error::other(reason))?;
-        if life == Life::HungHook {
-            laid.hang(job, &mut conf)?;
+        if laid.replaced {
+            laid.hang(&mut conf)?;
         }
         if conf != HooksConf::default() {
             write(&laid.layout.hooks_conf(), &conf.to_string(), 0o644)?;
@@ -156,6 +159,7 @@ impl Laid {
             "etc/hookvisor",
         ];
         let mut own: Vec<PathBuf> = own.iter().map(at).collect();
+        own.extend(self.replaced.then(|| self.script.clone()));
         for vmid in &self.vmids {
             let ends = ["pid", "qmp", "qga", "qga.lock"];
             own.extend(ends.map(|end| self.layout.run_qemu_file(*vmid, end)));
@@ -163,8 +167,9 @@ impl Laid {
         (all, own)
     }
 
-    /// Puts something before the script that stops itself in `pre-start`, as a script does whose storage hangs.
-    fn hang(&self, job: &Job, conf: &mut HooksConf) -> io::Result<()> {
+    /// Puts something in the script's place that stops itself in `pre-start`, as a script does whose storage hangs. By then it
+    /// has put the script back, which the calls after that one are of.
+    fn hang(&self, conf: &mut HooksConf) -> io::Result<()> {
         // The limit is that of the first call alone: whoever hangs puts the real settings in place.
         let kept = self.layout.run().join("simulated-hooks.conf");
         write(&kept, &conf.to_string(), 0o600)?;
@@ -176,14 +181,15 @@ impl Laid {
             .iter()
             .map(|(name, value)| format!("# hookvisor: params={name}=\"{value}\"\n"))
             .collect();
-        let real = self.script.with_file_name(format!("real-{}", job.name));
-        fs::rename(&self.script, &real)?;
+        let real = self.layout.run().join("simulated-script");
+        fs::copy(&self.script, &real)?;
         let text = format!(
-            "#!/bin/sh\n{}[ \"$2\" != pre-start ] || {{ cat '{}' >'{}'; kill -STOP $$; }}\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\n{}cat '{}' >'{}'\nmv -f '{}' '{}'\nkill -STOP $$\n",
             params.concat(),
             kept.display(),
             self.layout.hooks_conf().display(),
-            real.display()
+            real.display(),
+            self.script.display()
         );
         write(&self.script, &text, 0o755)
     }

@@ -42,6 +42,14 @@ pub enum NewError {
         /// The language that was named.
         asked: Template,
     },
+    /// A name that ends as no script does that there is a template for.
+    #[error("'{}' ends in '.{ends}', and there are templates in bash (.sh), perl (.pl), python (.py) and rust (.rs)", .path.display())]
+    NoLanguage {
+        /// The path.
+        path: PathBuf,
+        /// Its ending.
+        ends: String,
+    },
     /// A path that names no file.
     #[error("'{}' names no file", .0.display())]
     NoName(PathBuf),
@@ -112,8 +120,13 @@ pub fn new(path: Option<&Path>, template: Option<Template>) -> Result<(PathBuf, 
         return Err(NewError::NoName(path));
     }
     let extension = path.extension().map(|end| end.to_string_lossy().into_owned());
-    let ends =
-        extension.and_then(|end| Template::ALL.into_iter().find(|template| template.extension() == end));
+    let ends = match extension {
+        None => None,
+        Some(end) => match Template::ALL.into_iter().find(|template| template.extension() == end) {
+            None => return Err(NewError::NoLanguage { path, ends: end }),
+            known => known,
+        },
+    };
     let template = match (template, ends) {
         (Some(asked), Some(ends)) if asked != ends => {
             return Err(NewError::AnotherLanguage { path, ends, asked });
