@@ -1,7 +1,10 @@
 //! The commands beside start and stop.
 
+use e2e::output::run;
 use e2e::suite::{BUSYBOX, LXC, QEMU, Test};
 use e2e::{Behaviour, Host, Kind, tests};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
@@ -9,7 +12,8 @@ pub(crate) fn tests() -> Vec<Test> {
         once [QEMU]: options_may_be_spelled_three_ways, the_serial_port_is_a_socket, showcmd_is_what_is_run,
             every_program_is_one_binary;
         once [LXC, BUSYBOX]: exec_passes_the_exit_code_on, memory_is_limited, a_network_interface_is_there;
-        once []: who_is_not_there_is_said, init_is_repeatable, init_lays_out_what_the_design_says
+        once [QEMU]: a_hint_stands_behind_its_error, nothing_on_record_is_said;
+        once []: a_failure_is_255_of_whatever_kind, what_was_meant_is_said, small_commands_do_what_one_tries, who_is_not_there_is_said, init_is_repeatable, init_lays_out_what_the_design_says
     )
 }
 
@@ -51,6 +55,90 @@ fn the_history_names_outcomes_and_lines(host: &Host, kind: Kind) {
     assert!(text.out().contains("post-start") && text.out().contains('4'), "{}", text.describe());
     let json = guest.history().to_string();
     assert!(json.contains("\"post-start\"") && json.contains("\"stop\""), "{json}");
+}
+
+fn a_hint_stands_behind_its_error(host: &Host) {
+    let guest = host.guest(Kind::Vm);
+    let path = host.at("var/lib/vz/snippets/recorder");
+    let mode =
+        |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode can be set");
+    mode(0o644);
+    let hint = "hint: 'chmod +x \"$(pvesm path local:snippets/recorder)\"' makes it executable\n";
+    let line = format!("qm start {} 2>&1", guest.id());
+    let refused = run(host.command("sh").args(["-c", &line])).fails().out();
+    assert!(refused.contains("is not executable") && refused.ends_with(hint), "{refused}");
+    mode(0o755);
+    guest.start().ok();
+    mode(0o644);
+    let stopped = guest.stop().ok();
+    let (out, hint) = (stopped.out(), hint.trim_end());
+    assert!(out.find("on post-stop") < out.rfind(hint) && out.contains(hint), "{}", stopped.describe());
+}
+
+fn nothing_on_record_is_said(host: &Host) {
+    let guest = host.guest(Kind::Vm);
+    let (id, none) = (guest.id(), format!("no runs on record for {}\n", guest.id()));
+    for (format, want) in [("text", ""), ("json", "[]\n")] {
+        let output = host.hookvisor(["hooks", "history", &id, "--output-format", format]).ok();
+        assert_eq!((output.out().as_str(), output.err()), (want, none.clone()), "{}", output.describe());
+    }
+    let events = host.hookvisor(["events", &id]).ok();
+    assert!(events.out().is_empty() && events.err().contains("'--follow 1'"), "{}", events.describe());
+}
+
+fn a_failure_is_255_of_whatever_kind(host: &Host) {
+    for line in [
+        "hookvisor hooks test --life foo hook.sh",
+        "hookvisor hooks test",
+        "hookvisor hooks chekc",
+        "hookvisor frobnicate",
+        "hookvisor log --folow 1",
+        "hookvisor log --phase none",
+        "hookvisor hooks history 999",
+        "hookvisor",
+        "qm foo",
+        "qm start",
+        "qm start x",
+        "qm start 999",
+        "qm snapshot 100 x",
+        "pct start 999",
+        "pvesh get",
+        "pvesh get /nodes --foo 1",
+        "pvesm path none",
+    ] {
+        let mut words = line.split(' ');
+        let output = host.run(words.next().unwrap_or_default(), words);
+        assert_eq!(output.status.code(), Some(255), "{line}: {}", output.describe());
+        assert!(output.out().is_empty() && !output.err().is_empty(), "{line}: {}", output.describe());
+    }
+}
+
+fn what_was_meant_is_said(host: &Host) {
+    for (program, word, meant) in
+        [("qm", "strat", "start"), ("pct", "lst", "list"), ("pvesm", "lisst", "list")]
+    {
+        let output = host.run(program, [word]).fails();
+        let error = output.err();
+        assert!(error.starts_with(&format!("ERROR: unknown command '{program} {word}'\nUSAGE: ")), "{error}");
+        assert!(error.ends_with(&format!("\nDid you mean '{program} {meant}'?\n")), "{error}");
+    }
+    host.hookvisor(["hooks", "chekc"]).fails().complains("Did you mean 'hookvisor hooks check'?");
+}
+
+fn small_commands_do_what_one_tries(host: &Host) {
+    let version = host.hookvisor(["--version"]).ok().out();
+    assert!(version.starts_with("hookvisor ") && version.lines().count() == 1, "{version}");
+    host.hookvisor(["version"]).ok().prints_exactly(&version);
+    let folder = host.scratch().join("share/man/man1");
+    host.hookvisor(["man", &folder.to_string_lossy()]).ok().prints("pages are written to");
+    assert!(folder.join("qm-start.1").exists());
+    let script = |name: &str| host.scratch().join(name).to_string_lossy().into_owned();
+    let refused = host.hookvisor(["hooks", "new", &script("a.rb")]).fails();
+    refused.complains(
+        "ends in '.rb', and there are templates in bash (.sh), perl (.pl), python (.py) and rust (.rs)",
+    );
+    assert!(!host.scratch().join("a.rb.sh").exists() && !host.scratch().join("a.rb").exists());
+    host.hookvisor(["hooks", "new", &script("a.py")]).ok().prints("in python");
 }
 
 fn the_log_can_be_asked(host: &Host, kind: Kind) {

@@ -7,7 +7,7 @@ use api::{Output, Params};
 use config::format::Format;
 use config::schema::Property;
 use model::{Layout, NodeName, Stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 static INIT_PARAMETERS: &[&[Property]] = &[&[
@@ -102,3 +102,13 @@ pub(crate) const COMPLETION: Command = Command::local(
 .example("hookvisor completion bash")
 .anybody()
 .print(|answer| (programs::plain(answer.value), 0));
+
+/// `hookvisor version`
+pub(crate) const VERSION: Command =
+    Command::local("version", "Prints hookvisor's version, as --version does.", &[], &[], |_, _, _| {
+        Ok(json!({ "version": env!("CARGO_PKG_VERSION") }))
+    })
+    .example("hookvisor version")
+    .formats()
+    .anybody()
+    .print(|answer| (format!("hookvisor {}\n", programs::plain(&answer.value["version"])), 0));

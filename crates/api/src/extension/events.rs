@@ -62,6 +62,12 @@ impl Wanted {
 }
 
 fn read(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
+    if params.text("after").is_none() {
+        context.warn(
+            "what happens from now on is told with '--follow 1', what came after an event with '--after ID'; \
+                      'hookvisor log' and 'hookvisor hooks history' tell of what was before",
+        );
+    }
     let limit = usize::try_from(params.number("limit").unwrap_or(1000)).unwrap_or(usize::MAX);
     let mut list = Vec::new();
     tell(context, params, true, &mut |event| {

@@ -1,6 +1,7 @@
-//! What somebody may have meant. Only hookvisor's own program says so: the others answer in Proxmox VE's words.
+//! What somebody may have meant. The programs that Proxmox VE has say it behind its words.
 
 use super::command::{Command, Program};
+use super::help;
 use super::parse::{Unclear, next_words};
 
 /// How many letters may be wrong.
@@ -12,10 +13,12 @@ pub(crate) fn command(program: &Program, before: &str, word: &str) -> Unclear {
     let names = next_words(program, before);
     let meant = nearest(word, names.into_iter()).map(|name| asked.replace(word, name));
     let hint = match meant {
-        Some(meant) => format!("Did you mean '{meant}'?"),
-        None => format!("'{} help' lists the commands.", program.name),
+        Some(meant) => format!("Did you mean '{meant}'?\n"),
+        None if program.is_own() => format!("'{} help' lists the commands.\n", program.name),
+        None => String::new(),
     };
-    Unclear(format!("ERROR: unknown command '{asked}'\n{hint}\n"))
+    let usage = if program.is_own() { String::new() } else { help::overview(program) };
+    Unclear(format!("ERROR: unknown command '{asked}'\n{usage}{hint}"))
 }
 
 /// Options that there are none of: a line for each that is like one.
@@ -38,6 +41,21 @@ mod tests {
     use super::*;
     use crate::cli::parse::parse;
     use crate::programs::named;
+
+    #[test]
+    fn the_programs_of_proxmox_ve_say_it_behind_its_words() {
+        for (line, want) in [
+            ("qm strat 100", Some("Did you mean 'qm start'?")),
+            ("pct lst", Some("Did you mean 'pct list'?")),
+            ("qm guest cmdd 100", Some("Did you mean 'qm guest cmd'?")),
+            ("qm foo", None),
+        ] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let Err(Unclear(text)) = parse(named(&words[0]).unwrap(), &words[1..]) else { panic!("{line}") };
+            assert!(text.contains("'\nUSAGE: "), "{text}");
+            assert_eq!(text.lines().last().filter(|last| last.starts_with("Did")), want, "{text}");
+        }
+    }
 
     #[test]
     fn what_was_meant_is_named() {

@@ -87,19 +87,13 @@ pub(crate) fn find<'a, 'w>(
     program: &'a Program,
     words: &'w [String],
 ) -> Result<(&'a Command, &'w [String]), Unclear> {
-    let unknown = |name: &str| {
-        Unclear(format!("ERROR: unknown command '{} {name}'\n{}", program.name, help::overview(program)))
-    };
     let mut found = String::new();
     for (index, word) in words.iter().enumerate() {
         let mut names = next_words(program, &found);
         if index == 0 {
             names.extend(program.aliases.iter().map(|(alias, _)| *alias));
         }
-        let name = expand(&names, word).ok_or_else(|| match program.is_own() {
-            true => hint::command(program, &found, word),
-            false => unknown(format!("{found} {word}").trim_start()),
-        })?;
+        let name = expand(&names, word).ok_or_else(|| hint::command(program, &found, word))?;
         let alias = program.aliases.iter().find(|(alias, _)| index == 0 && *alias == name);
         let name = alias.map_or(name, |(_, target)| *target);
         found = format!("{found} {name}").trim_start().to_owned();

@@ -12,8 +12,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::SystemTime;
 
-static PARAMETERS: &[&[Property]] = &[&[Property::string("folder")
-    .describe("Where the pages are written, such as /usr/local/share/man/man1; it must exist.")]];
+static PARAMETERS: &[&[Property]] = &[&[Property::string("folder").describe(
+    "Where the pages are written, such as /usr/local/share/man/man1; it is made where it is missing.",
+)]];
 
 /// `hookvisor man`
 pub(crate) const MAN: Command = Command::local(
@@ -30,6 +31,8 @@ pub(crate) const MAN: Command = Command::local(
 fn write(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let folder = Path::new(params.text("folder").unwrap_or_default());
     let pages = pages(&date());
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot make '{}': {error}", folder.display()))?;
     for (name, text) in &pages {
         let path = folder.join(name);
         std::fs::write(&path, text).map_err(|error| format!("cannot write '{}': {error}", path.display()))?;

@@ -97,6 +97,7 @@ pub(crate) static HOOKVISOR: Program = Program {
             .formats()
             .print(overview),
         Command::new("stopall", &all::stop::STOP, &[]).example("hookvisor stopall --timeout 60"),
+        local::VERSION,
     ],
     aliases: &[],
     undone: &[],
