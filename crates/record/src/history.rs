@@ -322,7 +322,8 @@ impl RunHistory {
             Event::RunEnd { cause, error } => {
                 self.ended = Some(time_ms);
                 self.cause = cause.or(self.cause);
-                self.error = error;
+                // As a command says it, it ends with a blank and a line's end.
+                self.error = error.map(|error| error.trim_end().to_owned());
             }
             Event::RunBegin { .. }
             | Event::Keeper { .. }
@@ -458,7 +459,7 @@ mod tests {
         assert!(runs(&layout, vmid(), 10).unwrap().runs.is_empty());
         for millis in [1000, 3000, 2000] {
             let run = RunId::new(millis, 0);
-            let end = Event::RunEnd { cause: None, error: Some("refused".into()) };
+            let end = Event::RunEnd { cause: None, error: Some("refused\n\n".into()) };
             record(&layout, &[begin(&run), end]).finish(&path(&layout, vmid(), &run)).unwrap();
         }
         record(&layout, &[begin(&RunId::new(4000, 0))]);
