@@ -71,15 +71,18 @@ impl Report {
             let same = |old: &&mut Finding| {
                 old.rule == new.rule && new.phases.iter().all(|phase| old.phases.contains(phase))
             };
-            match (self.findings.iter_mut().find(same), &new.found) {
-                (None, _) => self.findings.push(new),
-                (
-                    Some(Finding { found: How::Reading { call: seen @ None }, .. }),
-                    How::Running { call, .. },
-                ) => {
-                    *seen = Some(call.clone());
+            let Some(old) = self.findings.iter_mut().find(same) else {
+                self.findings.push(new);
+                continue;
+            };
+            if let (How::Reading { call: seen @ None }, How::Running { call, .. }) =
+                (&mut old.found, new.found)
+            {
+                *seen = Some(call);
+                // Who has seen it fail in a line knows more of it.
+                if new.line.is_some() {
+                    (old.line, old.what, old.mend) = (new.line, new.what, new.mend);
                 }
-                (Some(_), _) => {}
             }
         }
         Ok(())

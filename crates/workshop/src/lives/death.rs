@@ -111,7 +111,11 @@ fn perl(place: &str, last: &[String]) -> Option<Death> {
     }
     // What a script says when it dies of its own will is a refusal.
     wanting(last).or_else(|| {
-        Some(death(line, "it dies there", "die only where the call must fail; elsewhere warn and go on"))
+        Some(death(
+            line,
+            "it dies there",
+            "die only where the call must fail, and end with 0 in phases that are not handled",
+        ))
     })
 }
 
