@@ -387,9 +387,8 @@ impl Keeper {
     fn pass_on_warnings(&mut self) {
         let Some(hook) = &mut self.hook else { return };
         let Started::Yes(located) = &mut hook.started else { return };
-        let warnings = std::mem::take(&mut located.warnings);
         let (phase, script) = (hook.phase, hook.script.clone());
-        for warning in warnings {
+        for warning in std::mem::take(&mut located.warnings) {
             self.say(&format!("warning: {warning}"));
             let entry = self.scene().hook_warned(phase, &script, &warning);
             self.journal.send(entry);
@@ -495,8 +494,7 @@ impl Keeper {
             self.tasks.show(error.as_bytes(), &mut self.clients);
             self.tasks.log(error.as_bytes());
         }
-        let queued = std::mem::take(&mut self.queued);
-        self.pending.extend(queued);
+        self.pending.extend(std::mem::take(&mut self.queued));
         HookEnd { outcome, error }
     }
 }
