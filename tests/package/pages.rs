@@ -55,7 +55,7 @@ fn the_journal_explains() {
         .prints("local:snippets/no.sh ended with \"exit code 3\" in the phase pre-start of the guest 100")
         .prints(&format!("hookvisor hooks show {}", run.trim()));
     debian
-        .sh("set -e; printf '#!/bin/sh\\nexec sleep 1000\\n' >/var/lib/vz/snippets/no.sh; qm start 100 >/dev/null 2>&1 &\n\
+        .sh("set -e; printf '#!/bin/sh\\n[ $2 != pre-start ] || exec sleep 1000\\n' >/var/lib/vz/snippets/no.sh; qm start 100 >/dev/null 2>&1 &\n\
              until hookvisor hooks abort 100 >/dev/null 2>&1; do sleep 0.1; done; wait")
         .ok();
     let told = debian.sh("journalctl --catalog --no-pager GUEST_VMID=100").ok();
