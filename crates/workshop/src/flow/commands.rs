@@ -342,10 +342,13 @@ impl Machine {
 
     /// A program that nothing is known of.
     fn nameless(&mut self, line: usize, words: &[Value], state: State) -> Ways {
-        self.cannot_judge(
-            line,
-            format!("what '{}' runs: its name is made as the script runs", readable(&words[0].shown())),
-        );
+        let shown = words[0].shown();
+        // What comes of several unknown things is no text that anybody knows again.
+        let name = match shown.matches('\u{ab}').count() {
+            0 | 1 => format!("'{}'", readable(&shown)),
+            _ => "the command".to_owned(),
+        };
+        self.cannot_judge(line, format!("what {name} runs: its name is made as the script runs"));
         self.program(line, words, state, false)
     }
 
