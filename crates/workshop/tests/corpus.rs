@@ -200,6 +200,21 @@ fn what_only_hookvisor_sets_is_a_note() {
 }
 
 #[test]
+fn a_branch_is_named_by_its_own_line() {
+    for (name, text) in [
+        ("case.sh", "#!/bin/sh\ncase $2 in\npre-start) echo a ;;\n\npost-sotp) echo b ;;\nesac\n"),
+        (
+            "match.py",
+            "#!/usr/bin/python3\nimport sys\nmatch sys.argv[2]:\n    case 'pre-start': print(1)\n    case 'post-sotp': print(2)\n",
+        ),
+    ] {
+        let found = judged(name, text.as_bytes(), 0o755).findings;
+        let lines: Vec<_> = found.iter().filter(|one| one.rule.id() == "HV005").map(|one| one.line).collect();
+        assert_eq!(lines, [Some(5)], "{name}: {found:#?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_judged_is_a_line_to_be_read() {
     let text = "#!/bin/bash\nname=$(grep -o 'tool: .*' \"/etc/pve/$(hostname)/x.conf\" | \\\n    head -n 1)\n\"$name\" up \"$1\"\nno_such_tool_here\n";
     let report = judged("made.sh", text.as_bytes(), 0o755);

@@ -61,7 +61,8 @@ impl Machine {
                     _ => Some(false),
                 };
             }
-            machine.compared(line, &state, subject, &words);
+            let at = arm.patterns.first().map_or(line, |pattern| pattern.line);
+            machine.compared(at, &state, subject, &words);
             let condition = match (fits, &arm.guard) {
                 (Some(false), _) => Node::new(line, Op::Bool(false)),
                 (Some(true), None) => Node::new(line, Op::Bool(true)),
