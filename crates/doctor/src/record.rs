@@ -8,6 +8,9 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+/// Where distributions have it.
+const JOURNALD: &str = "/lib/systemd/systemd-journald";
+
 /// systemd's journal.
 pub(crate) fn journal(scene: &Scene) -> Vec<Finding> {
     let name = match journal::namespace() {
@@ -30,7 +33,7 @@ pub(crate) fn journal(scene: &Scene) -> Vec<Finding> {
         let why = format!("records go to '{}' alone", file.display());
         let mend = match Path::new("/run/systemd/system").exists() {
             true => format!("systemctl restart {unit}"),
-            false => "apt-get install systemd  # whose journald takes records, where it runs".to_owned(),
+            false => begin(Path::new(JOURNALD).exists(), name.as_deref()),
         };
         return vec![Finding::problem("journal", what, why, mend).unless(false)];
     }
@@ -51,6 +54,13 @@ pub(crate) fn journal(scene: &Scene) -> Vec<Finding> {
     found
 }
 
+/// Journald as a process of its own, as it runs where systemd is not what began the host.
+fn begin(installed: bool, name: Option<&str>) -> String {
+    let install = if installed { "" } else { "apt-get install systemd && " };
+    let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{install}setsid --fork {JOURNALD}{name}")
+}
+
 fn namespace(name: Option<&str>) -> String {
     name.map(|name| format!(" --namespace={name}")).unwrap_or_default()
 }
@@ -69,4 +79,18 @@ pub(crate) fn fallback(scene: &Scene) -> Vec<Finding> {
         shell(&file)
     );
     vec![Finding::problem(file.display().to_string(), what, why, mend).unless(false)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journald_is_begun_by_hand_where_no_systemd_does() {
+        assert_eq!(begin(true, None), format!("setsid --fork {JOURNALD}"));
+        assert_eq!(
+            begin(false, Some("try")),
+            format!("apt-get install systemd && setsid --fork {JOURNALD} try")
+        );
+    }
 }
