@@ -117,8 +117,8 @@ impl Access {
         Ok(Session { user, ticket, csrf })
     }
 
-    /// In the words that programs look for which keep guessers away.
-    fn record_failure(&self, from: Option<&str>, user: &str, reason: &str) {
+    /// Records who was not let in, in the words that programs look for which keep guessers away.
+    pub fn record_failure(&self, from: Option<&str>, user: &str, reason: &str) {
         let (from, user) = (from.unwrap_or("local"), user.escape_debug());
         let line = format!("authentication failure; rhost={from} user={user} msg={reason}");
         let mut journal =

@@ -102,10 +102,13 @@ impl Used {
     fn mend(&self, error: &Problem) -> String {
         match (error, self.storages.path(&self.volume)) {
             (Problem::NotExecutable(_), Ok(volume)) => format!("chmod +x {}", shell(&volume.path)),
-            _ => {
+            (_, volume) => {
                 let unset =
                     |(vmid, program): &(Vmid, &str)| format!("{program} set {vmid} --delete hookscript");
-                self.guests.iter().map(unset).collect::<Vec<_>>().join(" && ")
+                let unset = self.guests.iter().map(unset).collect::<Vec<_>>().join(" && ");
+                // What it was for may be missed.
+                let place = volume.map(|volume| format!("  # or put it at {}", shell(&volume.path)));
+                unset + &place.unwrap_or_default()
             }
         }
     }

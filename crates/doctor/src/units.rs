@@ -38,6 +38,8 @@ struct Unit {
     name: String,
     /// Whether it starts guests with the host.
     starts: bool,
+    /// Whether it stays active once it has been started.
+    stays: bool,
 }
 
 fn of_hookvisor(folders: &[&Path]) -> BTreeSet<Unit> {
@@ -48,7 +50,9 @@ fn of_hookvisor(folders: &[&Path]) -> BTreeSet<Unit> {
         let commands: Vec<&str> = text.lines().filter(|line| line.trim().starts_with("ExecStart=")).collect();
         let runs = |line: &&str| line.contains("/hookvisor ") || line.contains("/hookvisor\t");
         let starts = commands.iter().any(|line| runs(line) && line.contains("startall"));
-        commands.iter().any(runs).then_some(Unit { name, starts })
+        let stays =
+            ["Type=notify", "RemainAfterExit=yes"].iter().any(|kind| text.lines().any(|line| line == *kind));
+        commands.iter().any(runs).then_some(Unit { name, starts, stays })
     };
     entries.filter_map(unit).collect()
 }
@@ -73,6 +77,13 @@ fn judge(units: &BTreeSet<Unit>, onboot: bool, tell: impl Fn(&str) -> Option<Str
             let mend = format!("systemctl enable {shell}");
             Finding::problem(&unit.name, "is not enabled", "it is not run when the host comes up", mend)
                 .unless(unit.starts && onboot)
+        } else if unit.stays && !is("ActiveState=active") {
+            let why = match unit.starts {
+                true => "when the host goes down, nobody stops guests in their order",
+                false => "nobody serves the API",
+            };
+            let mend = format!("systemctl status {shell}; systemctl start {shell}");
+            Finding::problem(&unit.name, "is not active", why, mend).unless(unit.starts && onboot)
         } else {
             Finding::ok(&unit.name, "enabled, not failed")
         });
@@ -112,7 +123,7 @@ mod tests {
     fn units_that_run_hookvisor_are_asked_about() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        put("guests.service", "[Service]\nExecStart=/usr/bin/hookvisor startall\n");
+        put("guests.service", "[Service]\nRemainAfterExit=yes\nExecStart=/usr/bin/hookvisor startall\n");
         put("api.service", "[Service]\nExecStart=/usr/bin/hookvisor serve --listen [::]:8006\n");
         put("keeper@.service", "[Service]\nExecStart=/usr/bin/hookvisor keeper-unit %i\n");
         put("other.service", "[Service]\nExecStart=/bin/true\n");
@@ -125,6 +136,8 @@ mod tests {
         };
         assert_eq!(states("ActiveState=active\nUnitFileState=enabled", true), [State::Ok, State::Ok]);
         assert_eq!(states("ActiveState=failed\nUnitFileState=enabled", true), [State::Problem; 2]);
+        assert_eq!(states("ActiveState=inactive\nUnitFileState=enabled", true), [State::Ok, State::Problem]);
+        assert_eq!(states("ActiveState=inactive\nUnitFileState=enabled", false), [State::Ok, State::Note]);
         assert_eq!(states("ActiveState=active\nUnitFileState=disabled", true), [State::Note, State::Problem]);
         assert_eq!(states("ActiveState=active\nUnitFileState=disabled", false), [State::Note, State::Note]);
         let none = judge(&BTreeSet::new(), true, |_| None);

@@ -203,33 +203,41 @@ fn steps(path: &Path, template: Template, snippets: &Path) -> Vec<String> {
         .then(|| format!("rustc --edition 2024 -O -o {} {}", word(program.display()), word(path.display())));
     let here =
         if program.components().count() == 1 { Path::new(".").join(&program) } else { program.clone() };
+    let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+    let elsewhere = folder.is_none_or(|folder| folder != snippets);
     compile
         .into_iter()
         .chain([
             format!("hookvisor hooks check {}", word(program.display())),
             format!("hookvisor hooks test {}", word(program.display())),
             format!("{} 100 pre-start", word(here.display())),
-            format!("cp {} {}/", word(program.display()), word(snippets.display())),
-            format!("qm set 100 --hookscript {}", word(format!("local:snippets/{name}"))),
         ])
+        .chain(elsewhere.then(|| format!("cp {} {}/", word(program.display()), word(snippets.display()))))
+        .chain([format!("qm set 100 --hookscript {}", word(format!("local:snippets/{name}")))])
         .collect()
+}
+
+/// What a step is for.
+fn what_for(step: &str) -> &'static str {
+    match step.split(' ').collect::<Vec<_>>()[..] {
+        ["rustc", ..] => "compile it",
+        ["hookvisor", "hooks", "check", ..] => "look for mistakes",
+        ["hookvisor", "hooks", "test", ..] => {
+            "play whole lives of a guest with it, in a sandbox"
+        }
+        ["cp", ..] => "put it where snippets are",
+        ["qm", ..] => "set it, for a container with pct",
+        _ => "try a phase by hand",
+    }
 }
 
 fn made(answer: &Answer<'_>) -> (String, u8) {
     let value = answer.value;
-    let notes = [
-        "compile it",
-        "look for mistakes",
-        "play whole lives of a guest with it, in a sandbox",
-        "try a phase by hand",
-        "put it where snippets are",
-        "set it, for a container with pct",
-    ];
     let next: Vec<String> = value["next"].as_array().into_iter().flatten().map(plain).collect();
     let mut out =
         format!("'{}' is written, in {}. Next:\n", plain(&value["path"]), plain(&value["language"]));
-    for (step, note) in next.iter().zip(&notes[notes.len() - next.len().min(notes.len())..]) {
-        let _ = writeln!(out, "  {step}  # {note}");
+    for step in &next {
+        let _ = writeln!(out, "  {step}  # {}", what_for(step));
     }
     (out, 0)
 }

@@ -205,8 +205,17 @@ impl Handler {
             return Ok((Authority::Nobody, None));
         }
         let changes = target.verb != Verb::Get && !is_upload(target);
-        let access = self.access.clone();
-        let looked = spawn_blocking(move || Ok((shown.authority(&access, changes)?, Some(shown)))).await;
+        let (access, from) = (self.access.clone(), peer.address.clone());
+        let looked = spawn_blocking(move || match (shown.authority(&access, changes), &shown) {
+            (Ok(authority), _) => Ok((authority, Some(shown))),
+            (Err(failure), Shown::Token(value)) if failure.status == 401 => {
+                let id = value.rsplit_once('=').map_or("", |(id, _)| id);
+                access.record_failure(from.as_deref(), id, "no such API token, or another secret");
+                Err(failure)
+            }
+            (Err(failure), _) => Err(failure),
+        })
+        .await;
         looked.unwrap_or_else(|_| Err(Failure::new(500, "internal error\n")))
     }
 }

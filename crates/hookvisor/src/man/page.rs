@@ -115,5 +115,5 @@ fn about(property: &Property) -> String {
 
 fn exit_status(page: &mut Roff) {
     page.section("EXIT STATUS");
-    page.text("0 for success, 2 for a command line that cannot be understood, 255 for a failure.");
+    page.text("0 for success, 255 for a failure. What looks for something, as hooks check, hooks test and doctor do, ends with 1 where it finds it.");
 }

@@ -9,7 +9,8 @@ impl Roff {
     /// Begins a page of section 1.
     pub(super) fn new(name: &str, date: &str) -> Self {
         let mut text = ".\\\" Made by `hookvisor man`.\n".to_owned();
-        let version = model::version();
+        // The rest of a package's version, as 0.1.0~20261123.abc, does not fit below a page.
+        let version = model::version().split('~').next().unwrap_or_default();
         let title = escaped(&name.to_uppercase());
         let _ = writeln!(text, ".TH {title} 1 {date} \"hookvisor {version}\" \"hookvisor\"");
         Self(text)
