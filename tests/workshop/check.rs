@@ -6,13 +6,15 @@ use e2e::output::run;
 use e2e::suite::{BWRAP, SHELLCHECK, Test};
 use e2e::tests;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         bare [BWRAP]: each_mistake_shows, a_good_script_has_none, names_that_change_with_each_call_are_no_mistake, what_reading_found_is_told_once,
             what_its_interpreter_cannot_read_is_an_error, reading_runs_nothing,
-            it_says_what_a_call_died_of;
+            it_says_what_a_call_died_of, what_cannot_be_begun_is_not_run;
         bare [SHELLCHECK]: what_shellcheck_says_stands_beside_the_rest;
         bare []: one_that_cannot_be_read_keeps_nobody_from_the_others
     )
@@ -198,12 +200,43 @@ fn it_says_what_a_call_died_of() {
             "for want of the parameter keep",
             "--param keep=VALUE",
         ),
+        (
+            "hook.py",
+            "#!/usr/bin/python3\nimport socket, sys\nif sys.argv[2] == 'post-start':\n    socket.create_connection(('192.0.2.1', 80), 5)\n",
+            "hook.py:4: ",
+            "for want of a network",
+            "--network",
+        ),
+        (
+            "hook.sh",
+            "#!/bin/sh\n[ \"$2\" != post-start ] || date | grep -q nonesuch\n",
+            "hook.sh: ",
+            "it ends with exit code 1",
+            "see which of its commands fails",
+        ),
     ];
     for (name, text, place, what, mend) in deaths {
         let script = Script::new(name, text);
         let output = run(Command::new(host::binary()).args(["hooks", "check", "--run"]).arg(&script.path));
         let output = output.prints(place).prints(what).prints(mend);
         assert!(!output.out().contains("exit 0"), "{}", output.describe());
+    }
+}
+
+/// That each call fails is no mistake of its own.
+fn what_cannot_be_begun_is_not_run() {
+    let good = "#!/bin/sh\ncase $2 in pre-start) echo x ;; esac\nexit 0\n";
+    let returns = good.replace('\n', "\r\n");
+    for (text, mode, rule) in [
+        (good, 0o644, "HV002"),
+        (&returns[..], 0o755, "HV003"),
+        ("#!/usr/bin/no-such-shell\nexit 0\n", 0o755, "HV004"),
+    ] {
+        let script = Script::new("hook.sh", text);
+        std::fs::set_permissions(&script.path, Permissions::from_mode(mode)).expect("its mode can be set");
+        let output = run(Command::new(host::binary()).args(["hooks", "check", "--run"]).arg(&script.path));
+        let output = output.prints(rule).prints("could not judge what shows when it is run");
+        output.prints("1 script: 1 error, 0 warnings");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::{Answer, Command};
 use crate::local::told;
 use crate::progress::Progress;
-use crate::world::{GUEST, LAID, setting};
+use crate::world::{GUEST, LAID, NETWORK, setting};
 use api::{Output, Params};
 use config::schema::{Property, Type};
 use model::{Layout, Stream};
@@ -30,7 +30,7 @@ static OWN: &[Property] = &[
     Property::new("life", Type::Array(&LIFE))
         .optional()
         .describe("The lives to play; all of them if absent."),
-    Property::boolean("network").default("0").describe("Lets the script have the host's network."),
+    NETWORK,
     Property::boolean("no-sandbox")
         .default("0")
         .describe("Runs the script on this host, as whoever calls, with all that it does there."),

@@ -4,7 +4,7 @@ use crate::cli::{Answer, Command};
 use crate::local::told;
 use crate::programs::plain;
 use crate::progress::Progress;
-use crate::world::{GUEST, LAID, given, setting};
+use crate::world::{GUEST, LAID, NETWORK, given, setting};
 use ::doctor::word;
 use api::{Output, Params};
 use config::schema::{Property, Type};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use workshop::Template;
+use workshop::lives::Setting;
 
 /// The exit code where a script has mistakes.
 const MISTAKES: u8 = 1;
@@ -25,6 +26,7 @@ static PATH: Property = Property::string("path");
 static CHECKED: &[&[Property]] = &[GUEST, LAID, OWN];
 
 static OWN: &[Property] = &[
+    NETWORK,
     Property::new("script", Type::Array(&PATH)).describe("The scripts' paths."),
     Property::boolean("run").default("0").describe(
         "Plays lives of a guest with the script, too, in a sandbox and as Proxmox VE would, and tells what shows there.",
@@ -50,10 +52,12 @@ pub(crate) const CHECK: Command = Command::local(
 
 fn check(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
     let run = params.flag("run", false);
-    if let Some(option) = given(params, &[GUEST, LAID]).filter(|_| !run) {
+    let network = params.flag("network", false);
+    let option = given(params, &[GUEST, LAID]).or(network.then_some(NETWORK.name));
+    if let Some(option) = option.filter(|_| !run) {
         return Err(format!("--{option} is for scripts that are run: say --run as well"));
     }
-    let setting = setting(params);
+    let setting = Setting { network, ..setting(params) };
     let report = |path: &str| {
         let path = Path::new(path);
         let mut report = workshop::check(path).map_err(|error| told(&error))?;

@@ -12,6 +12,10 @@ static MOUNT: Property = Property::string("mount");
 
 static PARAM: Property = Property::string("param");
 
+/// Whether the sandbox has a network.
+pub(crate) const NETWORK: Property =
+    Property::boolean("network").default("0").describe("Lets the script have the host's network.");
+
 /// What is laid into the sandbox's root.
 pub(crate) static LAID: &[Property] = &[
     Property::new("file", Type::Array(&FILE)).optional().describe(

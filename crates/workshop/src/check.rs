@@ -54,7 +54,7 @@ pub fn check(path: &Path) -> Result<Report, CheckError> {
 
 impl Report {
     /// Runs the script as well, says which call showed what was read, and adds what shows only then. `begins` is told of each
-    /// life. One that its interpreter cannot read shows nothing else, and is not run.
+    /// life. One that no interpreter can be begun for, or that its own cannot read, shows nothing else, and is not run.
     ///
     /// # Errors
     /// As [`crate::lives::test()`].
@@ -64,7 +64,17 @@ impl Report {
         setting: &Setting,
         begins: &mut dyn FnMut(Life),
     ) -> Result<(), SandboxError> {
-        if self.findings.iter().any(|old| old.rule == Rule::Unreadable && old.level == Level::Error) {
+        let hopeless = |old: &&Finding| {
+            let dead = [Rule::NotExecutable, Rule::CarriageReturns, Rule::NoInterpreter, Rule::Unreadable]
+                .contains(&old.rule);
+            dead && old.level == Level::Error
+        };
+        if let Some(old) = self.findings.iter().find(hopeless) {
+            let what = format!(
+                "what shows when it is run: no call of it comes to anything before {} is mended",
+                old.rule
+            );
+            self.unjudged.push(Unjudged { line: None, what });
             return Ok(());
         }
         for new in lives::check_by_running(path, setting, begins)? {

@@ -35,7 +35,12 @@ pub fn check_by_running(
             begins(life);
         }
     })?;
-    let mut found = Found { script: super::sandbox::place_of(script), findings: Vec::new() };
+    let mut found = Found {
+        script: super::sandbox::place_of(script),
+        text: String::from_utf8_lossy(&std::fs::read(script).unwrap_or_default()).into_owned(),
+        network: setting.network,
+        findings: Vec::new(),
+    };
     for life in &report.lives {
         found.in_calls(life);
     }
@@ -49,6 +54,10 @@ pub fn check_by_running(
 struct Found {
     /// The script's file inside.
     script: String,
+    /// What stands in it.
+    text: String,
+    /// Whether it has the host's network.
+    network: bool,
     findings: Vec<Finding>,
 }
 
@@ -71,10 +80,32 @@ impl Found {
             line: death.as_ref().and_then(|death| death.line),
             what,
             why: rule.why().to_owned(),
-            mend: death.map_or_else(|| mend(rule), |death| death.mend),
+            mend: death.map_or_else(|| self.mend(rule, phase), |death| death.mend),
             phases: vec![phase.to_string()],
             found: How::Running { phase: phase.to_string(), call: format!("{} {vmid} {phase}", self.script) },
         });
+    }
+
+    /// What to do where it is not known what a call died of.
+    fn mend(&self, rule: Rule, phase: Phase) -> String {
+        match rule {
+            Rule::NeverStarts => format!(
+                "{}; what it misses in this trial alone it is given by --mount, --file and --param",
+                rule.mend()
+            ),
+            Rule::FailsElsewhere if self.names(phase) => {
+                "see which of its commands fails: end with a message where the phase cannot do without it, and go on, \
+                 as with '|| true', where it can"
+                    .to_owned()
+            }
+            _ => rule.mend().to_owned(),
+        }
+    }
+
+    /// Whether a phase stands in the script, beside its remarks: so does one that it handles.
+    fn names(&self, phase: Phase) -> bool {
+        let mut lines = self.text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        lines.any(|line| line.contains(phase.as_str()))
     }
 
     fn in_calls(&mut self, life: &LifeReport) {
@@ -109,7 +140,7 @@ impl Found {
                     let rule =
                         if phase == Phase::PreStart { Rule::NeverStarts } else { Rule::FailsElsewhere };
                     let printed = printed(life, phase);
-                    let death = death::of(&self.script, &printed);
+                    let death = death::of(&self.script, &printed, self.network);
                     let of = death.as_ref().map(|death| format!(", {}", death.what)).unwrap_or_default();
                     let last = printed.last().map(|text| format!(", having printed '{}'", short(text)));
                     self.tell(rule, vmid, phase, ended(outcome) + &of + &last.unwrap_or_default(), death);
@@ -155,17 +186,6 @@ fn printed(life: &LifeReport, phase: Phase) -> Vec<String> {
         None => entry.text.clone(),
     };
     life.played.timeline.iter().filter(said).map(text).collect()
-}
-
-/// What to do where it is not known what a call died of.
-fn mend(rule: Rule) -> String {
-    let given = match rule {
-        Rule::NeverStarts => {
-            "; what it misses in this trial alone it is given by --mount, --file and --param"
-        }
-        _ => "",
-    };
-    format!("{}{given}", rule.mend())
 }
 
 /// What became of a call that did not end well.

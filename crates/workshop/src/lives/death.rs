@@ -14,12 +14,35 @@ pub(super) struct Death {
 /// How many of a call's last lines are looked at.
 const LAST: usize = 12;
 
+/// How many of them may be a script's own words about what a program said before it.
+const OWN_WORDS: usize = 3;
+
+/// What programs say where there is no network.
+const UNREACHED: [&str; 5] = [
+    "connection refused",
+    "network is unreachable",
+    "could not resolve",
+    "name or service not known",
+    "temporary failure in name resolution",
+];
+
 /// Finds what a script at `place` died of, in what it printed; none where it says nothing of the kind, as one that ends itself.
-pub(super) fn of(place: &str, printed: &[String]) -> Option<Death> {
+/// With a `network` it is no want of one.
+pub(super) fn of(place: &str, printed: &[String], network: bool) -> Option<Death> {
     let last = &printed[printed.len().saturating_sub(LAST)..];
     // What stands last ended it; what a shell says before may have been taken care of.
     let shell = last.last().and_then(|text| shell(place, text));
-    shell.or_else(|| python(place, last)).or_else(|| perl(place, last)).or_else(|| wanting(last))
+    let unreached = |most: usize| {
+        let mut words = last.iter().rev().take(most).map(|text| text.to_lowercase());
+        (!network && words.any(|text| UNREACHED.iter().any(|word| text.contains(word))))
+            .then(|| of_network(place, last))
+    };
+    shell
+        .or_else(|| unreached(1))
+        .or_else(|| python(place, last))
+        .or_else(|| perl(place, last))
+        .or_else(|| unreached(1 + OWN_WORDS))
+        .or_else(|| wanting(last))
 }
 
 fn death(line: Option<usize>, what: impl Into<String>, mend: impl Into<String>) -> Death {
@@ -54,11 +77,16 @@ fn shell(place: &str, text: &str) -> Option<Death> {
     torn.then(|| unreadable(line, words))
 }
 
-/// The last line of a traceback, with the script's line that stands last in it.
-fn python(place: &str, last: &[String]) -> Option<Death> {
+/// The script's line that stands last in a traceback.
+fn frame(place: &str, last: &[String]) -> Option<usize> {
     let frame = format!("File \"{place}\", line ");
     let mut frames = last.iter().rev().filter_map(|text| text.trim_start().strip_prefix(&frame));
-    let line = frames.next().and_then(|rest| rest.split([',', ' ']).next()?.parse().ok());
+    frames.next().and_then(|rest| rest.split([',', ' ']).next()?.parse().ok())
+}
+
+/// The last line of a traceback, with the script's line that stands last in it.
+fn python(place: &str, last: &[String]) -> Option<Death> {
+    let line = frame(place, last);
     let (at, name, words) = last.iter().enumerate().rev().find_map(|(at, text)| {
         let (name, words) = text.split_once(": ").unwrap_or((text, ""));
         let plain = name.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
@@ -67,14 +95,20 @@ fn python(place: &str, last: &[String]) -> Option<Death> {
     })?;
     // Without a line of the script before it it may be anybody's.
     line?;
-    let quoted = words.rsplit_once('\'').and_then(|(rest, _)| Some(rest.rsplit_once('\'')?.1.to_owned()));
-    let thing = quoted.unwrap_or_default();
+    // What is quoted behind the first is a guess, or where the first was looked for.
+    let quoted: Vec<&str> = words.split('\'').skip(1).step_by(2).collect();
+    let thing = quoted.first().copied().unwrap_or_default().to_owned();
     Some(match (name.as_str(), thing.as_str()) {
         ("SyntaxError" | "IndentationError" | "TabError", _) => unreadable(line, &last[at]),
         ("KeyError", name) if is_variable(name) => of_unset(line, name),
         ("KeyError", _) => {
             death(line, format!("there is no {words}"), "use .get(), and see what it is without")
         }
+        ("ImportError", name) if words.starts_with("cannot import name") && quoted.len() > 1 => death(
+            line,
+            format!("there is no '{name}' in the module '{}'", quoted[1]),
+            "see how it is spelt, and which version of the module has it",
+        ),
         ("ModuleNotFoundError" | "ImportError", name) if !name.is_empty() => no_module(line, name),
         ("FileNotFoundError", path) if path.contains('/') => of_no_file(line, path),
         ("FileNotFoundError", name) if !name.is_empty() => of_missing(line, name),
@@ -85,10 +119,16 @@ fn python(place: &str, last: &[String]) -> Option<Death> {
         ),
         (name, _) => death(
             line,
-            format!("of a {name} that nothing catches"),
+            format!("of {} {name} that nothing catches", article(name)),
             "catch it where the phase can do without, and where it cannot end with a message of its own",
         ),
     })
+}
+
+/// `an` before a vowel that is spoken as one.
+fn article(name: &str) -> &'static str {
+    let vowel = name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) || name.starts_with("Unb");
+    if vowel { "an" } else { "a" }
 }
 
 /// `no such device at hook.pl line 7.`
@@ -210,6 +250,17 @@ fn of_no_file(line: Option<usize>, path: &str) -> Death {
     )
 }
 
+fn of_network(place: &str, last: &[String]) -> Death {
+    let own = format!(" at {place} line ");
+    let digits = |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    let perl = || last.iter().rev().find_map(|text| digits(text.split_once(&own)?.1));
+    death(
+        frame(place, last).or_else(perl),
+        "for want of a network",
+        "the sandbox has no network: --network gives it the host's; where the phase can do without, go on",
+    )
+}
+
 fn no_module(line: Option<usize>, name: &str) -> Death {
     death(
         line,
@@ -292,17 +343,55 @@ mod tests {
                 "there is no module 'JSON::XS'",
                 "install it",
             ),
+            (
+                "  File \"/x/h.sh\", line 5, in <module>\nNameError: name 'prepair' is not defined. Did you mean: 'prepare'?",
+                Some(5),
+                "nothing is called 'prepair'",
+                "spelt",
+            ),
+            (
+                "  File \"/x/h.sh\", line 2, in <module>\nImportError: cannot import name 'runn' from 'subprocess' (/usr/lib/subprocess.py)",
+                Some(2),
+                "there is no 'runn' in the module 'subprocess'",
+                "spelt",
+            ),
+            (
+                "  File \"/x/h.sh\", line 5\nAttributeError: module 'sys' has no attribute 'arg'. Did you mean: 'argv'?",
+                Some(5),
+                "of an AttributeError that nothing catches",
+                "catch it",
+            ),
+            (
+                "curl: (6) Could not resolve host: nas.lan\n/x/h.sh: the NAS says nothing",
+                None,
+                "for want of a network",
+                "--network",
+            ),
+            (
+                "  File \"/x/h.sh\", line 4, in <module>\n  File \"/usr/lib/python3/socket.py\", line 9, in connect\nConnectionRefusedError: [Errno 111] Connection refused",
+                Some(4),
+                "for want of a network",
+                "--network",
+            ),
+            (
+                "no route: Network is unreachable at /x/h.sh line 7.",
+                Some(7),
+                "for want of a network",
+                "--network",
+            ),
             ("/mnt/nas is not mounted", None, "for want of a mount", "--mount /mnt/nas"),
             ("the file /etc/list does not exist", None, "for want of '/etc/list'", "--file /etc/list"),
         ] {
             let said: Vec<String> = said.lines().map(str::to_owned).collect();
-            let death = of("/x/h.sh", &said).unwrap_or_else(|| panic!("{said:?}"));
+            let death = of("/x/h.sh", &said, false).unwrap_or_else(|| panic!("{said:?}"));
             assert_eq!(death.line, line, "{said:?}");
             assert!(death.what.starts_with(what), "{death:?}");
             assert!(death.mend.contains(mend), "{death:?}");
         }
         for said in ["", "not today", "guest 100 must not run beside 101"] {
-            assert_eq!(of("/x/h.sh", &[said.to_owned()]), None, "{said}");
+            assert_eq!(of("/x/h.sh", &[said.to_owned()], false), None, "{said}");
         }
+        let refused = ["curl: (7) Failed to connect to nas: Connection refused".to_owned()];
+        assert_eq!(of("/x/h.sh", &refused, true), None);
     }
 }
