@@ -202,7 +202,7 @@ fn swapped_arguments_fail_and_misspelt_phases_are_remarked_on() {
     misspelt
         .output(&["--life", "normal"])
         .ok()
-        .prints("hook.sh: note: line 2: no phase is called 'pre-sart' (HV005): ");
+        .prints("hook.sh: note: line 2: no phase is called 'pre-sart'; 'pre-start' may be meant (HV005): ");
 }
 
 fn a_note_is_told_once() {

@@ -46,7 +46,9 @@ pub(super) fn find(told: &Told) -> Vec<Finding> {
         let known = told.names.defined.contains(name) || words(OWN).any(|own| own == name);
         if let (false, Some(meant)) = (known, near(name, told.names.functions.iter().map(String::as_str))) {
             let what = format!("there is no '{name}' to be called; '{meant}' may be meant");
-            found.push(finding(Rule::NoSuchCommand, Some(*line), what));
+            let mut one = finding(Rule::NoSuchCommand, Some(*line), what);
+            "write it as it is where it is defined, or define it".clone_into(&mut one.mend);
+            found.push(one);
         }
     }
     found

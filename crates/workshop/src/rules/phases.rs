@@ -101,6 +101,23 @@ fn squashed(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
 }
 
+/// Which phase may be meant, in words, where one is nearer than the others; and whether any is as near as this.
+fn nearest(squashed: &str, most: usize) -> (String, bool) {
+    let distance = |phase: &Phase| strsim::osa_distance(&self::squashed(phase.as_str()), squashed);
+    let mut near: Vec<(usize, &str)> = Phase::ALL
+        .iter()
+        .map(|phase| (distance(phase), phase.as_str()))
+        .filter(|(far, _)| *far <= most)
+        .collect();
+    near.sort_unstable();
+    let words = match near[..] {
+        [(first, _), (second, _), ..] if first == second => String::new(),
+        [(_, phase), ..] => format!("; '{phase}' may be meant"),
+        [] => String::new(),
+    };
+    (words, !near.is_empty())
+}
+
 fn no_such_phase(told: &Told) -> Vec<Finding> {
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     for event in all_events(told) {
@@ -134,15 +151,14 @@ fn no_such_phase(told: &Told) -> Vec<Finding> {
             lower.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(['-', '_']) && rest.len() > 2)
         });
         let alone = real.is_empty() && NEARLY.contains(&squashed.as_str());
-        let near = |phase: &Phase| strsim::osa_distance(&self::squashed(phase.as_str()), &squashed) < 3;
         // What is another word is no slip.
-        let misspelt = !NEARLY.contains(&squashed.as_str()) && Phase::ALL.iter().any(near)
-            || Phase::ALL.iter().any(|phase| self::squashed(phase.as_str()) == squashed);
+        let most = if NEARLY.contains(&squashed.as_str()) { 0 } else { 2 };
+        let (near, misspelt) = nearest(&squashed, most);
         if prefixed || alone || misspelt {
             found.push(finding(
                 Rule::NoSuchPhase,
                 Some(*line),
-                format!("no phase is called '{}'", short(word)),
+                format!("no phase is called '{}'{}", short(word), near),
             ));
         }
     }
