@@ -163,7 +163,7 @@ fn by_flow(script: &Script, source: &Source, report: &mut Report) {
         unjudged.extend(unreadable(&script.wrong, name(source.language)));
     }
     let damaged = unread || !script.wrong.is_empty();
-    let names = Names::of(&script.body, source.language);
+    let names = Names::of(&script.body, source.language, &source.text);
     let told = Told { stories, other, settings, damaged, open, sourced, names };
     unjudged.extend(rules::unknown_commands(&told));
     report.findings.extend(rules::of_flow(&told));

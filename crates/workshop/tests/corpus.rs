@@ -227,6 +227,82 @@ fn what_cannot_be_judged_is_a_line_to_be_read() {
 }
 
 #[test]
+fn names_that_nothing_has_are_found_or_said() {
+    for (name, text, line, found, open) in [
+        (
+            "near.py",
+            "import sys\ndef prepare(vmid):\n    print(vmid)\nprepair(sys.argv[1])\n",
+            5,
+            "'prepare' may be meant",
+            "",
+        ),
+        (
+            "near.pl",
+            "use strict;\nsub prepare { print \"x\" }\nprepair($ARGV[0]);\n",
+            4,
+            "'prepare' may be meant",
+            "",
+        ),
+        ("none.py", "import sys\ncleanup(sys.argv[1])\n", 3, "", "what 'cleanup' does"),
+        ("none.pl", "use strict;\ncleanup($ARGV[0]);\n", 3, "", "what 'cleanup' does"),
+        (
+            "module.py",
+            "import subproces\n",
+            2,
+            "there is no module 'subproces'; 'subprocess' may be meant",
+            "",
+        ),
+        ("with.py", "import sys\nwith open('/x') as prepair:\n    prepair()\n", 0, "", ""),
+        ("star.py", "from os import *\ncleanup()\n", 0, "", ""),
+        (
+            "asked.pl",
+            "use POSIX qw(\n  strftime\n  mkfifo );\nsub strftim { 1 }\nmkfifo('/x', 1); strftime('%s', 1);\n",
+            0,
+            "",
+            "",
+        ),
+        ("given.pl", "use File::Basename;\nprint basename($0);\n", 0, "", ""),
+    ] {
+        let first = if name.ends_with("py") { "#!/usr/bin/python3\n" } else { "#!/usr/bin/perl\n" };
+        let report = judged(name, format!("{first}{text}").as_bytes(), 0o755);
+        let findings: Vec<_> = report.findings.iter().filter(|one| one.rule.id() == "HV022").collect();
+        assert_eq!(findings.len(), usize::from(!found.is_empty()), "{name}: {report:#?}");
+        for one in findings {
+            assert!(one.line == Some(line) && one.what.contains(found), "{name}: {one:#?}");
+            assert!(!one.mend.contains("command -v"), "{name}: {one:#?}");
+        }
+        let said: Vec<_> = report.unjudged.iter().filter(|one| one.what.contains("is called so")).collect();
+        assert_eq!(said.len(), usize::from(!open.is_empty()), "{name}: {report:#?}");
+        assert!(
+            said.iter().all(|one| one.line == Some(line) && one.what.contains(open)),
+            "{name}: {said:#?}"
+        );
+    }
+}
+
+#[test]
+fn secrets_in_settings_and_addresses_are_found() {
+    for (name, text, lines) in [
+        (
+            "own.sh",
+            "#!/bin/sh\n# hookvisor: params=bond=bond0,token=f00dcafe11,password=Sommer2024\nexit 0\n",
+            &[2][..],
+        ),
+        ("place.sh", "#!/bin/sh\n# hookvisor: params=token_file=/root/x,password=/root/y\nexit 0\n", &[]),
+        ("url.sh", "#!/bin/sh\ncurl -s https://admin:Sommer2024@nas/x\nexit 0\n", &[2]),
+        ("url.py", "#!/usr/bin/python3\nurl = 'https://admin:Sommer2024@nas/'\n", &[2]),
+        ("var.sh", "#!/bin/sh\ncurl -s \"https://admin:$PW@nas/x\" ssh://root@nas:22/x\nexit 0\n", &[]),
+        ("var.py", "#!/usr/bin/python3\nimport os\nurl = f'https://admin:{os.environ[\"PW\"]}@nas/'\n", &[]),
+        ("like.sh", "#!/bin/sh\n# https://user:password@host\nexit 0\n", &[]),
+    ] {
+        let found = judged(name, text.as_bytes(), 0o755).findings;
+        let at: Vec<usize> =
+            found.iter().filter(|one| one.rule.id() == "HV012").filter_map(|one| one.line).collect();
+        assert_eq!(at, lines, "{name}: {found:#?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_judged_is_said() {
     for (name, text, line) in [
         ("sourced.sh", "#!/bin/sh\n. /etc/x\n", Some(2)),

@@ -57,11 +57,38 @@ pub(crate) fn in_text(source: &Source, body: Option<&Node>) -> Vec<Finding> {
                 .entry(line)
                 .or_insert_with(|| finding(Rule::Secret, Some(line), format!("there is {what}")));
         }
+        let own = in_settings(text)
+            .map(|name| format!("the parameter '{}' has a value that looks like a secret", short(&name)));
+        let url = || in_address(text).then(|| "a password stands in an address".to_owned());
+        if let Some(what) = own.or_else(url) {
+            found.entry(line).or_insert_with(|| finding(Rule::Secret, Some(line), what));
+        }
     }
     if let Some(body) = body {
         in_steps(body, &mut found);
     }
     found.into_values().collect()
+}
+
+/// The first parameter in a line of the script's own settings that holds a secret.
+fn in_settings(line: &str) -> Option<String> {
+    let comment = line.trim_start().starts_with(['#', '/', '-', ';']);
+    // One line is read as if it were the only one; what cannot be read is told of elsewhere.
+    let settings = if comment { hooks::settings::parse(line.as_bytes()).ok()? } else { return None };
+    settings.params.into_iter().find(|(name, value)| is_secret(name, value)).map(|(name, _)| name)
+}
+
+/// Whether an address holds a password: `https://USER:PASSWORD@HOST`.
+fn in_address(line: &str) -> bool {
+    let names = |text: &str| NAMES.contains(&text.to_lowercase().as_str());
+    line.match_indices("://").any(|(at, mark)| {
+        let rest = &line[at + mark.len()..];
+        let authority = run_of(rest, |c| !c.is_whitespace() && !"/?#'\"`,;()|\\".contains(c));
+        let Some((user, secret)) = authority.rsplit_once('@').and_then(|(own, _)| own.split_once(':')) else {
+            return false;
+        };
+        secret.len() >= 4 && !names(secret) && !secret.eq_ignore_ascii_case(user) && !is_placeholder(secret)
+    })
 }
 
 /// The first token or key of a known kind in a line: where it stands, and what it is.
