@@ -11,7 +11,8 @@ pub(crate) fn tests() -> Vec<Test> {
         each []: everything_on_record_is_shown, runs_are_watched_as_they_happen;
         once [QEMU]: a_secret_is_shown_nowhere, a_call_is_made_again_as_it_was, a_script_that_was_mended_is_tried, what_cannot_be_made_again_is_named,
             a_call_that_hangs_is_ended_again;
-        once [QEMU, Need::Program("bwrap", "bubblewrap")]: a_call_is_made_again_in_a_sandbox
+        once [QEMU, Need::Program("bwrap", "bubblewrap")]: a_call_is_made_again_in_a_sandbox,
+            a_call_that_hangs_in_the_sandbox_is_ended_with_its_time
     )
 }
 
@@ -236,14 +237,35 @@ fn a_script_that_was_mended_is_tried(host: &Host) {
 fn what_cannot_be_made_again_is_named(host: &Host) {
     let (guest, run) = lived(host, "exit 0\n");
     let replay = |more: &[&str]| host.hookvisor(["hooks", "replay", &run].iter().chain(more));
-    replay(&["--real", "--yes", "--script", "hooks.d/none"]).fails().complains("has no such call");
+    replay(&["--real", "--yes", "--script", "hooks.d/none"]).fails().complains(
+        "has no such call of a hookscript; it has pre-start, post-start, pre-stop, post-stop of local:snippets/own.sh",
+    );
     fs::remove_file(host.at("var/lib/vz/snippets/own.sh")).expect("the script can be removed");
     replay(&["--real", "--yes", "--current"]).fails().complains("own.sh' is not there any more");
     fs::remove_dir_all(host.at("var/lib/hookvisor/kept")).expect("what is kept can be removed");
     replay(&["--real", "--yes"]).fails().complains("how it was is not kept; --current runs it as it is now");
     guest.start().fails();
     let refused = last_run(&guest);
-    host.hookvisor(["hooks", "replay", &refused, "--real", "--yes"]).fails().complains("has no such call");
+    host.hookvisor(["hooks", "replay", &refused, "--real", "--yes"])
+        .fails()
+        .complains("there is nothing to replay: pre-start of local:snippets/own.sh never ran: not found");
+}
+
+fn a_call_that_hangs_in_the_sandbox_is_ended_with_its_time(host: &Host) {
+    let guest = host.guest(Kind::Vm);
+    let script = "#!/bin/sh\n# hookvisor: timeout=2s\n[ \"$2\" != post-start ] || exec sleep 1000\n";
+    host.snippet("own.sh", script);
+    guest.set(&["--hookscript", "local:snippets/own.sh"]);
+    guest.start().ok();
+    guest.stop().ok();
+    let id = guest.id();
+    let replay =
+        |more: &[&str]| host.hookvisor(["hooks", "replay", &id, "--phase", "post-start"].iter().chain(more));
+    let again = replay(&["--output-format", "json"]).ok();
+    let rows: Value = serde_json::from_slice(&again.stdout).expect("it is JSON");
+    assert_eq!(rows[0]["same"], true, "{rows}");
+    assert!(rows[0]["now"]["millis"].as_u64().is_some_and(|millis| millis >= 1500), "{rows}");
+    assert_eq!(rows[0]["now"]["sandbox_limit"], Value::Null, "{rows}");
 }
 
 fn a_call_that_hangs_is_ended_again(host: &Host) {

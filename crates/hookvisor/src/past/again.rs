@@ -11,6 +11,7 @@ use crate::world::{LAID, given, scenery};
 use api::{Output, Params};
 use config::schema::Property;
 use model::{Layout, Stream};
+use record::history::PhaseHistory;
 use record::recall::Recalled;
 use serde_json::{Value, json};
 use workshop::replay::{Place, Version, replay};
@@ -97,17 +98,48 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
 /// The calls that are meant: those in which a script ran.
 fn wanted(recalled: &Recalled, params: &Params) -> Result<Vec<usize>, String> {
     let (phase, script) = (params.text("phase"), params.text("script"));
+    let calls = &recalled.run.phases;
     let is_meant = |at: &usize| {
-        let call = &recalled.run.phases[*at];
-        call.path.is_some()
-            && phase.is_none_or(|phase| call.phase.as_str() == phase)
+        let call = &calls[*at];
+        phase.is_none_or(|phase| call.phase.as_str() == phase)
             && script.is_none_or(|script| call.script == script)
     };
-    let wanted: Vec<usize> = (0..recalled.run.phases.len()).filter(is_meant).collect();
-    if wanted.is_empty() {
-        return Err(format!("run {} has no such call of a hookscript", recalled.run.run));
+    let meant: Vec<usize> = (0..calls.len()).filter(is_meant).collect();
+    let (made, never): (Vec<usize>, Vec<usize>) = meant.into_iter().partition(|at| calls[*at].path.is_some());
+    if !made.is_empty() {
+        return Ok(made);
     }
-    Ok(wanted)
+    Err(match (&never[..], calls.is_empty()) {
+        ([], true) => format!("run {} has no call of a hookscript", recalled.run.run),
+        ([], false) => {
+            format!("run {} has no such call of a hookscript; it has {}", recalled.run.run, had(calls))
+        }
+        _ => {
+            let never: Vec<String> = never.into_iter().map(|at| never_ran(&calls[at])).collect();
+            format!("run {}: there is nothing to replay: {}", recalled.run.run, never.join("; "))
+        }
+    })
+}
+
+/// The calls of a run, by their scripts.
+fn had(calls: &[PhaseHistory]) -> String {
+    let mut scripts: Vec<(&str, Vec<&str>)> = Vec::new();
+    for call in calls {
+        match scripts.iter_mut().find(|(script, _)| *script == call.script) {
+            Some((_, phases)) => phases.push(call.phase.as_str()),
+            None => scripts.push((&call.script, vec![call.phase.as_str()])),
+        }
+    }
+    let told = scripts.iter().map(|(script, phases)| format!("{} of {script}", phases.join(", ")));
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// Why no script ran in a call.
+fn never_ran(call: &PhaseHistory) -> String {
+    let outcome =
+        call.outcome.map_or_else(|| "no outcome on record".to_owned(), |outcome| outcome.to_string());
+    let cause = call.cause.as_deref().map(|cause| format!(" ({})", cause.trim_end())).unwrap_or_default();
+    format!("{} of {} never ran: {outcome}{cause}", call.phase, call.script)
 }
 
 fn command(recalled: &Recalled, at: usize) -> String {
@@ -130,7 +162,7 @@ fn beside(answer: &Answer<'_>) -> (String, u8) {
             vec![label.to_owned(), show(&row["then"]), show(&row["now"])]
         };
         let cells = [
-            both("outcome", |call| outcome(&call["outcome"])),
+            both("outcome", ended),
             both("took", |call| call["millis"].as_u64().map(seconds).unwrap_or_default()),
             both("printed", printed),
         ];
@@ -143,6 +175,12 @@ fn beside(answer: &Answer<'_>) -> (String, u8) {
         _ => format!("\n{differ} of {} ended in another way\n", rows.len()),
     });
     (out, if differ == 0 { 0 } else { DIFFERS })
+}
+
+fn ended(call: &Value) -> String {
+    let limit = call["sandbox_limit"].as_str();
+    let of_sandbox = limit.map(|limit| format!(" (the sandbox's limit of {limit} ended it)"));
+    format!("{}{}", outcome(&call["outcome"]), of_sandbox.unwrap_or_default())
 }
 
 fn printed(call: &Value) -> String {

@@ -18,6 +18,13 @@ pub struct Limits {
     pub disk: u64,
 }
 
+impl Limits {
+    /// How long it may take, in words.
+    pub(crate) fn time(&self) -> String {
+        format!("{} s", self.seconds)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { seconds: 60, processes: 128, memory: 1 << 30, disk: 64 << 20 }

@@ -416,7 +416,7 @@ impl<'a> Host<'a> {
         let Some((status, _)) = call.ended else {
             call.kill();
             let _ = call.child.kill();
-            let (outcome, millis) = (None, None);
+            let (outcome, millis) = (None, Some(millis));
             self.stage.calls.push(CallReport { vmid: vmid.get(), phase, outcome, millis, cut, held });
             return Err("the life is over".to_owned());
         };

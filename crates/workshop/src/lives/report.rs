@@ -90,7 +90,7 @@ pub struct CallReport {
     pub phase: Phase,
     /// How it ended: `ok`, `exit code 3`, …; none where it did not.
     pub outcome: Option<String>,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds, be it to its end or to that of the life.
     pub millis: Option<u64>,
     /// Bytes of its output that are not shown.
     pub cut: u64,

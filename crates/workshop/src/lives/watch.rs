@@ -71,7 +71,7 @@ impl Watch {
         } else if self.peak.memory >= limits.memory {
             Some(format!("{} MiB of memory", limits.memory >> 20))
         } else if self.began.elapsed() >= Duration::from_secs(limits.seconds) {
-            Some(format!("{} s", limits.seconds))
+            Some(limits.time())
         } else {
             None
         };

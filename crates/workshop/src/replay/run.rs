@@ -27,6 +27,9 @@ pub struct Again {
     pub outcome: Outcome,
     /// Why, in the words that Proxmox VE uses; none when it ended well.
     pub cause: Option<String>,
+    /// The sandbox's own limit, in words, where that ended it and not the call's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_limit: Option<String>,
     /// How long it ran, in milliseconds.
     pub millis: u64,
     /// What it printed.
@@ -87,7 +90,7 @@ pub(super) fn run(
         0 => hooks::failure(&hooks::command_line(file, vmid, phase), outcome),
         _ => Some(String::from_utf8_lossy(&why[..told]).into_owned()),
     };
-    Ok(Again { outcome, cause, millis, lines: printed.take(), cut: printed.cut() })
+    Ok(Again { outcome, cause, sandbox_limit: None, millis, lines: printed.take(), cut: printed.cut() })
 }
 
 /// Reads what the script prints until it has ended. Returns whether its time was up before that.

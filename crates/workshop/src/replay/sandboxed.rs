@@ -54,17 +54,20 @@ pub(super) fn run(
         env: env.iter().filter_map(told).collect(),
         files: vec![(CONTEXT.to_owned(), context)],
     };
-    again(file, phase, call(file, &setting, one)?)
+    let own_time = limit.map(|_| limits.time());
+    again(file, phase, own_time.as_deref(), call(file, &setting, one)?)
 }
 
-/// What the sandbox saw of it.
-fn again(file: &Path, phase: Phase, played: Played) -> Result<Again, ReplayError> {
+/// What the sandbox saw of a call with a time limit of its own, in the sandbox's words, or with none.
+fn again(file: &Path, phase: Phase, own_time: Option<&str>, played: Played) -> Result<Again, ReplayError> {
     let trouble = || ReplayError::Sandboxed(played.trouble.join("; "));
     let made = played.calls.iter().find(|call| call.phase == phase).ok_or_else(trouble)?;
-    let outcome = match &made.outcome {
-        Some(words) => words.parse().map_err(|_| ReplayError::Sandboxed(words.clone()))?,
-        None if played.cut.is_some() => Outcome::TimedOut,
-        None => Outcome::Unknown,
+    let cut = played.cut.as_deref();
+    let (outcome, sandbox_limit) = match (&made.outcome, cut) {
+        (Some(words), _) => (words.parse().map_err(|_| ReplayError::Sandboxed(words.clone()))?, None),
+        (None, Some(_)) if cut == own_time => (Outcome::TimedOut, None),
+        (None, Some(limit)) => (Outcome::Aborted, Some(limit.to_owned())),
+        (None, None) => (Outcome::Unknown, None),
     };
     let lines = played.timeline.iter().filter_map(|entry| {
         let stream = match entry.kind {
@@ -78,8 +81,32 @@ fn again(file: &Path, phase: Phase, played: Played) -> Result<Again, ReplayError
     Ok(Again {
         outcome,
         cause: hooks::failure(&words, outcome),
+        sandbox_limit,
         millis: made.millis.unwrap_or(0),
         lines: lines.collect(),
         cut: usize::try_from(made.cut).unwrap_or(usize::MAX),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lives::CallReport;
+
+    #[test]
+    fn what_the_sandbox_ended_is_told_from_what_the_call_s_own_limit_ended() {
+        for (own, cut, outcome, limit) in [
+            (Some("3 s"), Some("3 s"), Outcome::TimedOut, None),
+            (None, Some("60 s"), Outcome::Aborted, Some("60 s")),
+            (Some("3 s"), Some("128 processes at a time"), Outcome::Aborted, Some("128 processes at a time")),
+            (None, None, Outcome::Unknown, None),
+        ] {
+            let (vmid, phase, millis) = (100, Phase::PreStart, Some(3000));
+            let calls = vec![CallReport { vmid, phase, outcome: None, millis, cut: 0, held: false }];
+            let played = Played { calls, cut: cut.map(str::to_owned), ..Played::default() };
+            let told = again(Path::new("/x"), phase, own, played).unwrap();
+            let wanted = (outcome, limit.map(str::to_owned), 3000);
+            assert_eq!((told.outcome, told.sandbox_limit, told.millis), wanted, "{own:?} {cut:?}");
+        }
+    }
 }
