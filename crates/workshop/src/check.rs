@@ -105,6 +105,7 @@ fn report(path: &Path, source: &Source) -> Report {
         language: name(source.language).to_owned(),
         findings: rules::of_file(path, source),
         unjudged: Vec::new(),
+        takes_phase: false,
     };
     let script = match source.language {
         Language::Shell => shell::read(&source.text).ok(),
@@ -167,6 +168,7 @@ fn by_flow(script: &Script, source: &Source, report: &mut Report) {
     let told = Told { stories, other, settings, damaged, open, sourced, names };
     unjudged.extend(rules::unknown_commands(&told));
     report.findings.extend(rules::of_flow(&told));
+    report.takes_phase = rules::takes_phase(&told);
     report.unjudged.extend(
         unjudged.into_iter().map(|(line, what)| Unjudged { line: Some(line).filter(|line| *line > 0), what }),
     );

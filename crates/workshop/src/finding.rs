@@ -85,6 +85,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be judged.
     pub unjudged: Vec<Unjudged>,
+    /// Whether it was seen that it takes the phase from its second argument.
+    #[serde(skip)]
+    pub(crate) takes_phase: bool,
 }
 
 impl Report {

@@ -2,7 +2,7 @@
 
 use super::report::{EntryKind, LifeReport};
 use super::{Life, Setting, want};
-use crate::finding::Finding;
+use crate::finding::{Finding, Report};
 use crate::rule::Rule;
 use hooks::conf::HooksConf;
 use std::collections::BTreeSet;
@@ -11,20 +11,25 @@ use std::path::Path;
 /// How many letters of a name may be wrong.
 const WRONG: usize = 2;
 
-/// The remarks on a script whose lives were played, and in which this was found by reading.
+/// The remarks on a script whose lives were played, and in which this was found by reading, where it could be read.
 pub(super) fn remarks(
     script: &Path,
     setting: &Setting,
-    read: &[Finding],
+    read: Option<&Report>,
     lives: &[LifeReport],
 ) -> Vec<String> {
     let never = |finding: &&Finding| finding.rule == Rule::NoSuchPhase;
     let line = |finding: &Finding| finding.line.map(|line| format!("line {line}: ")).unwrap_or_default();
     let remark = |finding: &Finding| format!("{}{} (HV005): {}", line(finding), finding.what, finding.why);
-    let phases = read.iter().filter(never).map(remark);
+    let found = read.map(|report| &report.findings[..]).unwrap_or_default();
+    let phases = found.iter().filter(never).map(remark);
     let text = std::fs::read(script).unwrap_or_default();
-    let wanted = want::of(&String::from_utf8_lossy(&text), lives);
-    phases.chain(unnamed(script, setting)).chain(idle(lives)).chain(wanted).collect()
+    let wanted = want::of(&String::from_utf8_lossy(&text), setting.network, lives);
+    phases
+        .chain(unnamed(script, setting))
+        .chain(idle(lives, read.is_some_and(|report| report.takes_phase)))
+        .chain(wanted)
+        .collect()
 }
 
 /// Parameters that were given and that the script does not name.
@@ -60,20 +65,18 @@ fn nearest<'n>(name: &str, names: &'n BTreeSet<String>) -> Option<&'n str> {
     distances.filter(|(wrong, known)| *wrong <= WRONG && *wrong < known.len()).min().map(|(_, known)| known)
 }
 
-/// Whether nothing of it was to be seen in any phase: so are scripts that take the phase for the VMID.
-fn idle(lives: &[LifeReport]) -> Option<String> {
+/// Whether nothing of it was to be seen in any phase: so are scripts that take the VMID for the phase.
+fn idle(lives: &[LifeReport], takes_phase: bool) -> Option<String> {
     // One that hangs does so whatever the script is.
     let own = lives.iter().filter(|life| life.life != Life::HungHook);
     let mut outcomes = own.flat_map(|life| &life.played.calls).map(|call| &call.outcome);
     let first = outcomes.next()?;
     let idle = outcomes.all(|outcome| outcome == first)
         && !lives.iter().any(|life| !life.passed || does_something(life));
-    idle.then(|| {
-        "it does nothing in any phase that could be seen: no output, no change, always the same end; where that is not \
-         meant, see which argument it takes for the phase: the VMID is the first, the phase is the second \
-         ('hookvisor hooks check', HV001)"
-            .to_owned()
-    })
+    let seen = "it does nothing in any phase that could be seen: no output, no change, always the same end";
+    let hint = "; where that is not meant, see which argument it takes for the phase: the VMID is the first, the phase is \
+                the second ('hookvisor hooks check', HV001)";
+    idle.then(|| format!("{seen}{}", if takes_phase { "" } else { hint }))
 }
 
 fn does_something(life: &LifeReport) -> bool {

@@ -1,7 +1,7 @@
 //! What a script may be missing that refuses in a life: a mount, a file, a parameter, another guest; and the options that
 //! give it.
 
-use super::report::{EntryKind, LifeReport};
+use super::report::{Entry, EntryKind, LifeReport};
 use model::Phase;
 use regex_lite::Regex;
 use std::collections::BTreeSet;
@@ -18,6 +18,36 @@ fn pattern(text: &str) -> Regex {
 static FILE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r#"(?i)(?:['"‘]?(/[^\s:'"’]+)['"’]?:? (?:No such file|does not exist)|No such file or directory: ['"](/[^'"]+))"#,
+    )
+});
+
+/// What says that something is not there, or not as it should be.
+static MISSING: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:not|no|nothing|never|missing|lacks?|absent|cannot|can't|isn't|fail(?:ed|s|ure)?|unavailable)\b",
+    )
+});
+
+/// A path in a sentence.
+static PATH: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?:^|[\s'"(=‘])(/[^\s:;,'"’()]+)"#));
+
+/// A sentence about a mount.
+static MOUNTED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(?:mount(?:ed|s|ing|point)?|mount point)\b"));
+
+/// Another guest in a sentence.
+static OTHER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(guest|virtual machine|vm|vmid|container|ct)\s+'?([1-9][0-9]{2,8})\b"));
+
+/// What says that a guest is not here.
+static ABROAD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\bon this node\b|\b(?:does not exist|no such|not found|unknown|is not there)\b")
+});
+
+/// No network, as the programs of most languages say it.
+static NETWORK: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)connection refused|could ?n[o']t resolve|network is unreachable|no route to host|name resolution|name or service not known",
     )
 });
 
@@ -43,17 +73,25 @@ static TEST: LazyLock<Regex> = LazyLock::new(|| {
 /// The folders of what every world has.
 const THERE: [&str; 5] = ["/usr/", "/proc/", "/sys/", "/dev/", "/bin/"];
 
-/// A remark on a script that refused starts, by what it printed and what it looks at; none where it refused none.
-pub(super) fn of(script: &str, lives: &[LifeReport]) -> Option<String> {
+/// The folders of what a script makes by itself, and of the script.
+const OWN: [&str; 3] = ["/run/", "/tmp/", "/var/lib/vz/snippets/"];
+
+/// A remark on a script that refused starts, by what it printed, else by what it looks at; none where it refused none. `network`
+/// is whether it has one.
+pub(super) fn of(script: &str, network: bool, lives: &[LifeReport]) -> Option<String> {
     let refused: Vec<&LifeReport> = lives.iter().filter(|life| refuses(life)).collect();
     if refused.is_empty() {
         return None;
     }
-    let said: BTreeSet<&str> = refused
-        .iter()
-        .flat_map(|life| &life.played.timeline)
-        .filter(|entry| entry.phase == Some(Phase::PreStart) || entry.kind == EntryKind::Said)
+    let entries = || refused.iter().flat_map(|life| &life.played.timeline);
+    let is_of_start = |entry: &&Entry| entry.phase == Some(Phase::PreStart);
+    let said: BTreeSet<&str> = entries()
+        .filter(|entry| is_of_start(entry) || entry.kind == EntryKind::Said)
         .map(|entry| entry.text.as_str())
+        .collect();
+    let printed: BTreeSet<(Option<u32>, &str)> = entries()
+        .filter(|entry| is_of_start(entry) && matches!(entry.kind, EntryKind::Out | EntryKind::Err))
+        .map(|entry| (entry.vmid, entry.text.as_str()))
         .collect();
     let mut options: Vec<String> = Vec::new();
     let mut add = |option: String| {
@@ -71,6 +109,21 @@ pub(super) fn of(script: &str, lives: &[LifeReport]) -> Option<String> {
             add(format!("--param {}=VALUE", found[1].to_lowercase()));
         }
     }
+    let is_vague = |line: &str| MISSING.is_match(line) && !FILE.is_match(line) && !GUEST.is_match(line);
+    for (vmid, line) in printed.iter().filter(|(_, line)| is_vague(line)) {
+        named(*vmid, line).into_iter().for_each(&mut add);
+    }
+    if !network && printed.iter().any(|(_, line)| NETWORK.is_match(line)) {
+        add("--network".to_owned());
+    }
+    if !options.is_empty() {
+        return Some(given(&options));
+    }
+    let mut add = |option: String| {
+        if options.len() < MOST && !options.contains(&option) {
+            options.push(option);
+        }
+    };
     let code = || script.lines().filter(|line| !line.trim_start().starts_with('#'));
     for found in code().flat_map(|line| MOUNT.captures_iter(line)) {
         add(format!("--mount {}", &found[1]));
@@ -78,7 +131,29 @@ pub(super) fn of(script: &str, lives: &[LifeReport]) -> Option<String> {
     for found in code().flat_map(|line| TEST.captures_iter(line)).filter(|found| is_elsewhere(&found[1])) {
         add(file(&found[1]));
     }
-    Some(match &options[..] {
+    Some(given(&options))
+}
+
+/// What a line names that says that something is not there.
+fn named(own: Option<u32>, line: &str) -> Vec<String> {
+    let others =
+        OTHER.captures_iter(line).filter(|found| found[2].parse().ok() != own && ABROAD.is_match(line));
+    let folder = |word: &str| if word.starts_with(['c', 'C']) { "lxc" } else { "qemu-server" };
+    let mut options: Vec<String> = others
+        .map(|found| format!("--file /etc/pve/{}/{}.conf=FILE", folder(&found[1]), &found[2]))
+        .collect();
+    let paths = PATH.captures_iter(line).filter_map(|found| found.get(1));
+    let mut paths = paths.map(|path| path.as_str().trim_end_matches(['.', '!']));
+    let is_own = |path: &str| OWN.iter().any(|own| path.starts_with(own));
+    if let Some(path) = paths.find(|path| path.len() > 1 && is_elsewhere(path) && !is_own(path)) {
+        options.push(if MOUNTED.is_match(line) { format!("--mount {path}") } else { file(path) });
+    }
+    options
+}
+
+/// A remark that names the options.
+fn given(options: &[String]) -> String {
+    match options {
         [] => "where it refuses because something is not there that it has at home, give it that: --mount PATH, --file PATH=FILE, \
                --tree DIR, --param NAME=VALUE, --config VMID.conf for the guest's own configuration"
             .to_owned(),
@@ -86,7 +161,7 @@ pub(super) fn of(script: &str, lives: &[LifeReport]) -> Option<String> {
             "where it refuses because something is not there that it has at home, give it that: {} ('hookvisor hooks test --help')",
             some.join(" ")
         ),
-    })
+    }
 }
 
 fn file(path: &str) -> String {
@@ -116,7 +191,7 @@ fn refuses(life: &LifeReport) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lives::{CallReport, Entry, Life, Played, Standing, Verdict};
+    use crate::lives::{CallReport, Life, Played, Standing, Verdict};
 
     fn refused(lines: &[&str], script: &str) -> String {
         let phase = Some(Phase::PreStart);
@@ -146,7 +221,7 @@ mod tests {
                 ..Played::default()
             },
         };
-        of(script, &[life]).unwrap()
+        of(script, false, &[life]).unwrap()
     }
 
     #[test]
@@ -178,7 +253,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_text_names_is_before_what_the_script_looks_at() {
+        let script = "grep -q x /etc/pve/storage.cfg; mountpoint -q /mnt/other";
+        for (line, want) in [
+            (
+                "guest 100 is not started: the mount /mnt/nas:marker is not there after 3 s",
+                "--mount /mnt/nas",
+            ),
+            ("/mnt/nas is not mounted", "--mount /mnt/nas"),
+            ("there is no '/etc/fleet.list'.", "--file /etc/fleet.list=FILE"),
+            (
+                "guest 100 is not started: no virtual machine 101 is on this node",
+                "--file /etc/pve/qemu-server/101.conf=FILE",
+            ),
+            ("container 201 is not on this node", "--file /etc/pve/lxc/201.conf=FILE"),
+            ("curl: (6) Could not resolve host: example.net", "--network"),
+            ("the port nas:2049 is not there after 3 s: Connection refused", "--network"),
+        ] {
+            let told = refused(&[line], script);
+            assert!(told.contains(&format!("give it that: {want} (")), "{line}: {told}");
+        }
+    }
+
+    #[test]
     fn nothing_is_said_of_a_script_that_refuses_nothing() {
-        assert_eq!(of("mountpoint -q /mnt", &[]), None);
+        assert_eq!(of("mountpoint -q /mnt", false, &[]), None);
     }
 }

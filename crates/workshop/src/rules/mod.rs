@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 pub(crate) use commands::{Names, unknown as unknown_commands};
 pub(crate) use elsewhere::of_environment;
 pub(crate) use file::{located, of_file};
+pub(crate) use phases::takes_phase;
 pub(crate) use reading::of_reading;
 pub(crate) use secrets::in_text;
 

@@ -45,6 +45,15 @@ fn all_events(told: &Told) -> impl Iterator<Item = &Event> {
     told.events().map(|(_, event)| event).chain(&told.other.events)
 }
 
+/// Whether the second argument is compared with the name of a phase, or called the phase.
+pub(crate) fn takes_phase(told: &Told) -> bool {
+    all_events(told).any(|event| match &event.what {
+        What::Compared { with: Argument::Phase, word } => is_phase(word),
+        What::Named { which: Argument::Phase, name } => name.to_lowercase().contains("phase"),
+        _ => false,
+    })
+}
+
 fn is_phase(word: &str) -> bool {
     Phase::ALL.iter().any(|phase| phase.as_str() == word)
 }
