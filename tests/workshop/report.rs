@@ -149,7 +149,17 @@ fn a_life_is_played_in_its_own_world_only() {
 
 fn bad_input_is_named() {
     let script = Script::shell("exit 0");
-    script.output(&["--life", "eternal"]).fails().complains("life");
+    script
+        .output(&["--life", "eternal"])
+        .fails()
+        .complains("life: no life is called 'eternal'; there are normal, ");
+    script.output(&["--life", "norml"]).fails().complains("is 'normal' meant?");
+    script.output(&["--life", "normal,crash"]).fails().complains("say --life normal --life crash");
+    script.output(&["--junit", "--life", "normal"]).fails().complains("junit: it takes the path of a file");
+    let late = script.output(&["--junit", "/nowhere/result.xml"]).fails();
+    assert_eq!(late.complains("cannot write '/nowhere/result.xml'").out(), "");
+    let second = script.output(&["--life", "normal", "/nowhere/other.sh"]).fails();
+    assert_eq!(second.complains("cannot read '/nowhere/other.sh'").out(), "");
     script.output(&["--param", "Token=x"]).fails().complains("--param 'Token=x'");
     script.output(&["--tree", "/nowhere"]).fails().complains("cannot read '/nowhere'");
     script
@@ -187,6 +197,8 @@ fn one_that_does_nothing_is_remarked_on() {
     let nothing = said("exit 0");
     assert!(nothing.contains("it does nothing in any phase that could be seen"), "{nothing}");
     assert!(nothing.contains("'hookvisor hooks check', HV001"), "{nothing}");
+    let silent = said("[ \"$2\" = pre-start ] || exit 0\ntrue");
+    assert!(silent.contains("always the same end\n") && !silent.contains("HV001"), "{silent}");
     for text in ["echo \"$2\"", "[ \"$2\" != post-stop ] || touch /run/hook", "logger x"] {
         assert!(!said(text).contains("it does nothing"), "{text}");
     }

@@ -1,11 +1,12 @@
 //! `hookvisor hooks test`: whole lives of a guest, without any guest.
 
+use crate::cli::hint::nearest;
 use crate::cli::{Answer, Command};
 use crate::local::told;
 use crate::progress::Progress;
 use crate::world::{GUEST, LAID, NETWORK, setting};
-use api::{Output, Params};
-use config::schema::{Property, Type};
+use api::{ApiError, Given, Output, Params};
+use config::schema::{Errors, Property, Type};
 use model::{Layout, Stream};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -53,9 +54,60 @@ pub(crate) const TEST: Command = Command::local(
 )
 .example("hookvisor hooks test hook.sh --as pve")
 .rest("script")
+.fix(understood)
 .formats()
 .anybody()
 .print(printed);
+
+/// Refuses what is no life, and an option in the place of a file, with what may have been meant.
+fn understood(given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>, ApiError> {
+    let mut errors = Errors::default();
+    for (name, value) in &given {
+        let values = match value {
+            Given::One(value) => std::slice::from_ref(value),
+            Given::Many(values) => &values[..],
+        };
+        for value in values {
+            match name.as_str() {
+                "life" if Life::named(value).is_none() => errors.add("life", &no_life(value)),
+                "junit" if value.starts_with("--") => {
+                    errors.add("junit", &format!("it takes the path of a file, and '{value}' is an option"));
+                }
+                _ => {}
+            }
+        }
+    }
+    if errors.is_empty() { Ok(given) } else { Err(ApiError::Parameters(errors)) }
+}
+
+fn no_life(value: &str) -> String {
+    let lives: Vec<&str> = value.split(',').map(str::trim).collect();
+    let hint = if lives.len() > 1 && lives.iter().all(|life| Life::named(life).is_some()) {
+        let options: Vec<String> = lives.iter().map(|life| format!("--life {life}")).collect();
+        format!("say {}", options.join(" "))
+    } else if let Some(near) = nearest(value, Life::NAMES.into_iter()) {
+        format!("is '{near}' meant?")
+    } else {
+        format!("there are {}", Life::NAMES.join(", "))
+    };
+    format!("no life is called '{value}'; {hint}")
+}
+
+/// Looks at all that is given before anything is played.
+fn look(scripts: &[&str], junit: Option<&str>, setting: &Setting) -> Result<(), String> {
+    for script in scripts {
+        lives::look(Path::new(script), setting).map_err(|error| told(&error))?;
+    }
+    let Some(path) = junit else { return Ok(()) };
+    let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    match folder.metadata() {
+        _ if Path::new(path).is_dir() => Err(format!("cannot write '{path}': it is a folder")),
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(format!("cannot write '{path}': '{}' is no folder", folder.display())),
+        Err(error) => Err(format!("cannot write '{path}': '{}': {error}", folder.display())),
+    }
+}
 
 fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
     let setting = Setting {
@@ -68,6 +120,7 @@ fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Stri
     let named: Vec<Life> = params.list("life").into_iter().filter_map(Life::named).collect();
     let lives = if named.is_empty() { Life::ALL.to_vec() } else { named };
     let verbose = params.flag("verbose", false);
+    look(&params.list("script"), params.text("junit"), &setting)?;
     let reports: Vec<ScriptReport> = params
         .list("script")
         .into_iter()

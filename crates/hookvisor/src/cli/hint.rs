@@ -30,7 +30,7 @@ pub(crate) fn options(command: &Command, problem: &str) -> String {
 }
 
 /// The name that is nearest to a word, where one is near.
-fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let distances = names.map(|name| (strsim::osa_distance(word, name), name));
     let near = distances.filter(|(wrong, name)| *wrong <= WRONG && *wrong < name.len());
     near.min().map(|(_, name)| name)

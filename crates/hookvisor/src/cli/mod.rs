@@ -7,7 +7,7 @@ pub(crate) mod command;
 pub(crate) mod complete;
 pub(crate) mod getopt;
 pub(crate) mod help;
-mod hint;
+pub(crate) mod hint;
 pub(crate) mod parse;
 
 pub(crate) use command::{Action, Answer, Command, OfPath, Program};
