@@ -40,7 +40,10 @@ fn an_installation_enables_and_starts_what_it_should_and_a_removal_stops_it(host
     assert_eq!(machine.run("systemctl --failed -q --no-legend"), "");
     machine.install(NEW).ok();
     let again = machine.try_run("systemctl is-active hookvisor hookvisor-guests").out();
-    assert_eq!(again, "active\ninactive\n", "what is installed again is started again, unless it was disabled");
+    assert_eq!(
+        again, "active\ninactive\n",
+        "what is installed again is started again, unless it was disabled"
+    );
 }
 
 fn guests_live_through_upgrade_and_downgrade(host: &Host) {

@@ -226,9 +226,7 @@ fn what_for(step: &str) -> &'static str {
     match step.split(' ').collect::<Vec<_>>()[..] {
         ["rustc", ..] => "compile it",
         ["hookvisor", "hooks", "check", ..] => "look for mistakes",
-        ["hookvisor", "hooks", "test", ..] => {
-            "play whole lives of a guest with it, in a sandbox"
-        }
+        ["hookvisor", "hooks", "test", ..] => "play whole lives of a guest with it, in a sandbox",
         ["cp", ..] => "put it where snippets are",
         ["qm", ..] => "set it, for a container with pct",
         _ => "try a phase by hand",
