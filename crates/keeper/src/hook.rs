@@ -387,10 +387,10 @@ impl Keeper {
     fn pass_on_warnings(&mut self) {
         let Some(hook) = &mut self.hook else { return };
         let Started::Yes(located) = &mut hook.started else { return };
-        let (phase, script) = (hook.phase, hook.script.clone());
+        let script = hook.script.clone();
         for warning in std::mem::take(&mut located.warnings) {
             self.say(&format!("warning: {warning}"));
-            let entry = self.scene().hook_warned(phase, &script, &warning);
+            let entry = self.scene().hook_warned(&script, &warning);
             self.journal.send(entry);
         }
     }

@@ -105,10 +105,10 @@ impl Scene {
             .field("HOOK_PID", pid.to_string())
     }
 
-    /// Something is wrong with a hookscript that is called all the same.
+    /// Something is wrong with a hookscript that is called all the same. It is about the script, `HOOK_SCRIPT`, and no phase.
     #[must_use]
-    pub fn hook_warned(&self, phase: Phase, script: &str, warning: &str) -> Entry {
-        self.hook(Priority::Warning, IDENTIFIER, phase, script, format!("warning: {warning}").as_bytes())
+    pub fn hook_warned(&self, script: &str, warning: &str) -> Entry {
+        self.record(Priority::Warning, IDENTIFIER, format!("warning: {warning}")).field("HOOK_SCRIPT", script)
     }
 
     /// A hookscript has ended: `HOOK_OUTCOME` as [`Outcome`] displays it, `HOOK_DURATION_USEC`, and where they
