@@ -24,7 +24,9 @@ fn a_guest_lives_through_upgrade_downgrade_and_reinstallation() {
         debian.install(version).ok();
         assert_eq!(debian.state("hookvisor"), format!("installed {version}"));
         assert_eq!(life(), before);
-        debian.sh("hookvisor --version").ok().prints_exactly(&format!("hookvisor {version}\n"));
+        for asked in ["hookvisor --version", "hookvisor version"] {
+            debian.sh(asked).ok().prints_exactly(&format!("hookvisor {version}\n"));
+        }
         debian
             .sh("/proc/$(ps -C hookvisor -o pid= | tr -d ' ')/exe --version")
             .ok()

@@ -106,7 +106,7 @@ pub(crate) const COMPLETION: Command = Command::local(
 /// `hookvisor version`
 pub(crate) const VERSION: Command =
     Command::local("version", "Prints hookvisor's version, as --version does.", &[], &[], |_, _, _| {
-        Ok(json!({ "version": env!("CARGO_PKG_VERSION") }))
+        Ok(json!({ "version": model::version() }))
     })
     .example("hookvisor version")
     .formats()

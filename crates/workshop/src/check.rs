@@ -116,7 +116,7 @@ fn report(path: &Path, source: &Source) -> Report {
     report.findings.extend(rules::in_text(source, script.as_ref().map(|script| &script.body)));
     report.findings.extend(rules::of_environment(source));
     let shellchecked = match source.language {
-        Language::Shell => shellcheck::says(&source.text).unwrap_or_else(|what| {
+        Language::Shell => shellcheck::says(path).unwrap_or_else(|what| {
             report.unjudged.push(Unjudged { line: None, what });
             Said::default()
         }),

@@ -1,22 +1,20 @@
 //! shellcheck, where it is installed: its errors and warnings stand beside our own findings.
 
 use crate::finding::{Finding, How, Level};
+use crate::interpreter::finished;
 use crate::rule::Rule;
 use crate::rules::finding;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
-use std::io::{ErrorKind, Seek as _, Write as _};
-use std::process::{Child, Command, Stdio};
-use tempfile::tempfile;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
 
 /// What is known here already, or is a matter of style in a hookscript: unused variables, sourced files, `$1` in a
 /// function, and the second word that a variable may be.
 const LEFT_OUT: &str = "SC1090,SC1091,SC2034,SC2154,SC1017,SC2086,SC2155,SC2120,SC2119";
 
-/// How long it may take: a thousand open parentheses keep it for minutes.
-const LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+/// How much time of a processor it has, in seconds: a thousand open parentheses keep it for minutes.
+const SECONDS: u64 = 10;
 
 /// What it says where it gave up reading: where it noticed, and what it could not read.
 const GAVE_UP: [u64; 3] = [1072, 1073, 1088];
@@ -34,27 +32,19 @@ pub(crate) struct Said {
 ///
 /// # Errors
 /// A shellcheck that is there and does not answer.
-pub(crate) fn says(text: &str) -> Result<Said, String> {
+pub(crate) fn says(path: &Path) -> Result<Said, String> {
     let mut command = Command::new("shellcheck");
     command.args(["--format=json", "--severity=warning", "--exclude", LEFT_OUT, "-"]);
-    let failed = |error: std::io::Error| format!("shellcheck cannot be run: {error}");
-    let (mut script, mut answer) = (tempfile().map_err(failed)?, tempfile().map_err(failed)?);
-    script.write_all(text.as_bytes()).and_then(|()| script.rewind()).map_err(failed)?;
-    command.stdin(script).stdout(answer.try_clone().map_err(failed)?).stderr(Stdio::null());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
+    let output = match finished(&mut command, path, SECONDS) {
+        Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Said::default()),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(format!("shellcheck cannot be run: {error}")),
     };
-    if !ends(&child) {
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(format!("shellcheck did not end within {} s", LIMIT.tv_sec));
+    if output.status.code().is_none() {
+        return Err(format!("shellcheck did not end within {SECONDS} s"));
     }
-    child.wait().map_err(failed)?;
-    answer.rewind().map_err(failed)?;
-    let list: Vec<Value> =
-        serde_json::from_reader(answer).map_err(|_| "shellcheck's answer cannot be read".to_owned())?;
+    let list: Vec<Value> = serde_json::from_slice(&output.stdout)
+        .map_err(|_| "shellcheck's answer cannot be read".to_owned())?;
     let code = |comment: &Value| comment["code"].as_u64().unwrap_or_default();
     let gave_up = list.iter().any(|comment| GAVE_UP.contains(&code(comment)));
     let (unread, found): (Vec<&Value>, Vec<&Value>) = list
@@ -75,17 +65,6 @@ pub(crate) fn says(text: &str) -> Result<Said, String> {
         findings: found.into_iter().filter_map(one).collect(),
         unread: unread.iter().filter_map(reason).collect(),
     })
-}
-
-/// Waits for its end, so long at most.
-fn ends(child: &Child) -> bool {
-    let Ok(pidfd) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else { return true };
-    loop {
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&LIMIT)) {
-            Err(Errno::INTR) => {}
-            ended => return ended.is_ok_and(|ended| ended > 0),
-        }
-    }
 }
 
 fn one(comment: &Value) -> Option<Finding> {

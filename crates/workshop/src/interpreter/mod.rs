@@ -7,6 +7,7 @@ use crate::rules::located;
 use crate::script::{Language, Source};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -62,17 +63,17 @@ pub(crate) fn ask(path: &Path, source: &Source) -> Answer {
 fn reads(program: &str, words: &[&str], path: &Path) -> Option<Output> {
     let mut command = Command::new(located(program)?);
     command.args(words).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
-    finished(command.current_dir("/"), path)
+    finished(command.current_dir("/"), path, SECONDS).ok()
 }
 
-/// What a command prints that has a script as its input, and a limit.
-fn finished(command: &mut Command, path: &Path) -> Option<Output> {
-    command.stdin(File::open(path).ok()?).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().ok()?;
-    let limit = Rlimit { current: Some(SECONDS), maximum: Some(SECONDS) };
+/// What a command prints that has a script as its input, and so many seconds of a processor.
+pub(crate) fn finished(command: &mut Command, path: &Path, seconds: u64) -> io::Result<Output> {
+    command.stdin(File::open(path)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn()?;
+    let limit = Rlimit { current: Some(seconds), maximum: Some(seconds) };
     // Without the limit it would be asked all the same: it only guards against a text that is made to last.
     let _ = prlimit(Some(Pid::from_child(&child)), Resource::Cpu, limit);
-    child.wait_with_output().ok()
+    child.wait_with_output()
 }
 
 fn shell(name: &str, path: &Path, text: &str) -> Option<Answer> {

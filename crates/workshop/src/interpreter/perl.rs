@@ -26,7 +26,7 @@ pub(super) fn ask(path: &Path, source: &Source) -> Option<Answer> {
         command.arg("-T");
     }
     sandbox::as_stranger(&mut command);
-    let output = finished(&mut command, path)?;
+    let output = finished(&mut command, path, SECONDS).ok()?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() && text.ends_with("syntax OK\n") {
         return Some(Answer::Readable);

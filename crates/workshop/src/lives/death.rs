@@ -1,5 +1,7 @@
 //! What a call died of, as its last words tell, and what to do about that.
 
+use super::want::{self, Missing};
+
 /// What a call died of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Death {
@@ -17,15 +19,6 @@ const LAST: usize = 12;
 /// How many of them may be a script's own words about what a program said before it.
 const OWN_WORDS: usize = 3;
 
-/// What programs say where there is no network.
-const UNREACHED: [&str; 5] = [
-    "connection refused",
-    "network is unreachable",
-    "could not resolve",
-    "name or service not known",
-    "temporary failure in name resolution",
-];
-
 /// Finds what a script at `place` died of, in what it printed; none where it says nothing of the kind, as one that ends itself.
 /// With a `network` it is no want of one.
 pub(super) fn of(place: &str, printed: &[String], network: bool) -> Option<Death> {
@@ -33,9 +26,8 @@ pub(super) fn of(place: &str, printed: &[String], network: bool) -> Option<Death
     // What stands last ended it; what a shell says before may have been taken care of.
     let shell = last.last().and_then(|text| shell(place, text));
     let unreached = |most: usize| {
-        let mut words = last.iter().rev().take(most).map(|text| text.to_lowercase());
-        (!network && words.any(|text| UNREACHED.iter().any(|word| text.contains(word))))
-            .then(|| of_network(place, last))
+        let mut lines = last.iter().rev().take(most);
+        (!network && lines.any(|text| want::is_of_network(text))).then(|| of_network(place, last))
     };
     shell
         .or_else(|| unreached(1))
@@ -162,47 +154,22 @@ fn perl(place: &str, last: &[String]) -> Option<Death> {
 /// A refusal for want of something that a life can be given.
 fn wanting(last: &[String]) -> Option<Death> {
     let text = last.last()?;
-    let lower = text.to_lowercase();
-    let path = text
-        .split(|c: char| c.is_whitespace() || "'\"`(),;:".contains(c))
-        .find(|word| word.len() > 2 && word.starts_with('/') && !word.starts_with("/var/lib/vz/snippets/"));
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let parameter = text
         .split(|c: char| !(c.is_alphanumeric() || c == '_'))
         .find(|word| word.starts_with("HOOKVISOR_PARAM_"));
     if let Some(name) = parameter {
         return Some(of_unset(None, name));
     }
-    if has(&["mount"]) {
-        let path = path.unwrap_or("PATH");
-        return Some(death(
-            None,
-            "for want of a mount",
-            format!("where it should not start without, give the trial one: --mount {path}"),
-        ));
+    let given = |what: &str, option: &str| {
+        death(None, what, format!("where it should not start without, give the trial one: {option}"))
+    };
+    let lower = text.to_lowercase();
+    match want::named(None, text).into_iter().next_back() {
+        Some(Missing::Mount(path)) => Some(given("for want of a mount", &format!("--mount {path}"))),
+        Some(Missing::File(path)) => Some(of_no_file(None, &path)),
+        None if lower.contains("mount") => Some(given("for want of a mount", "--mount PATH")),
+        None => lower.contains("parameter").then(|| given("for want of a parameter", "--param NAME=VALUE")),
     }
-    if let Some(path) = path.filter(|_| {
-        has(&[
-            "no such",
-            "not exist",
-            "not found",
-            "missing",
-            "not there",
-            "cannot",
-            "can't",
-            "no ",
-            "unable",
-        ])
-    }) {
-        return Some(of_no_file(None, path));
-    }
-    has(&["parameter"]).then(|| {
-        death(
-            None,
-            "for want of a parameter",
-            "where it should not start without, give the trial one: --param NAME=VALUE",
-        )
-    })
 }
 
 fn is_variable(name: &str) -> bool {

@@ -4,12 +4,9 @@ use super::report::{EntryKind, LifeReport};
 use super::{Life, Setting, want};
 use crate::finding::{Finding, Report};
 use crate::rule::Rule;
+use crate::rules::near;
 use hooks::conf::HooksConf;
-use std::collections::BTreeSet;
 use std::path::Path;
-
-/// How many letters of a name may be wrong.
-const WRONG: usize = 2;
 
 /// The remarks on a script whose lives were played, and in which this was found by reading, where it could be read.
 pub(super) fn remarks(
@@ -38,7 +35,7 @@ fn unnamed(script: &Path, setting: &Setting) -> Vec<String> {
     let Some(named) = named else { return Vec::new() };
     let (scenery, mut remarks) = (&setting.scenery, Vec::new());
     let mut remark = |place: String, name: &str, always: bool| {
-        let near = nearest(name, &named);
+        let near = near(name, named.iter().map(String::as_str));
         let hint = near.map(|near| format!("; is '{near}' meant?")).unwrap_or_default();
         if !named.contains(name) && (always || !hint.is_empty()) {
             remarks.push(format!("it names no parameter '{name}', which {place} sets{hint}"));
@@ -57,12 +54,6 @@ fn unnamed(script: &Path, setting: &Setting) -> Vec<String> {
         set.params.iter().for_each(|(name, _)| remark(place.clone(), name, true));
     }
     remarks
-}
-
-/// The name that is nearest to one, where one is near.
-fn nearest<'n>(name: &str, names: &'n BTreeSet<String>) -> Option<&'n str> {
-    let distances = names.iter().map(|known| (strsim::osa_distance(name, known), known.as_str()));
-    distances.filter(|(wrong, known)| *wrong <= WRONG && *wrong < known.len()).min().map(|(_, known)| known)
 }
 
 /// Whether nothing of it was to be seen in any phase: so are scripts that take the VMID for the phase.

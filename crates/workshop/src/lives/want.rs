@@ -94,11 +94,7 @@ pub(super) fn of(script: &str, network: bool, lives: &[LifeReport]) -> Option<St
         .map(|entry| (entry.vmid, entry.text.as_str()))
         .collect();
     let mut options: Vec<String> = Vec::new();
-    let mut add = |option: String| {
-        if options.len() < MOST && !options.contains(&option) {
-            options.push(option);
-        }
-    };
+    let mut add = |option: String| once(&mut options, option);
     for line in said {
         for found in GUEST.captures_iter(line) {
             add(format!("--file /etc/pve/{}/{}=FILE", &found[1], &found[2]));
@@ -109,21 +105,17 @@ pub(super) fn of(script: &str, network: bool, lives: &[LifeReport]) -> Option<St
             add(format!("--param {}=VALUE", found[1].to_lowercase()));
         }
     }
-    let is_vague = |line: &str| MISSING.is_match(line) && !FILE.is_match(line) && !GUEST.is_match(line);
+    let is_vague = |line: &str| !FILE.is_match(line) && !GUEST.is_match(line);
     for (vmid, line) in printed.iter().filter(|(_, line)| is_vague(line)) {
-        named(*vmid, line).into_iter().for_each(&mut add);
+        named(*vmid, line).iter().map(Missing::option).for_each(&mut add);
     }
-    if !network && printed.iter().any(|(_, line)| NETWORK.is_match(line)) {
+    if !network && printed.iter().any(|(_, line)| is_of_network(line)) {
         add("--network".to_owned());
     }
     if !options.is_empty() {
         return Some(given(&options));
     }
-    let mut add = |option: String| {
-        if options.len() < MOST && !options.contains(&option) {
-            options.push(option);
-        }
-    };
+    let mut add = |option: String| once(&mut options, option);
     let code = || script.lines().filter(|line| !line.trim_start().starts_with('#'));
     for found in code().flat_map(|line| MOUNT.captures_iter(line)) {
         add(format!("--mount {}", &found[1]));
@@ -134,21 +126,55 @@ pub(super) fn of(script: &str, network: bool, lives: &[LifeReport]) -> Option<St
     Some(given(&options))
 }
 
-/// What a line names that says that something is not there.
-fn named(own: Option<u32>, line: &str) -> Vec<String> {
+fn once(options: &mut Vec<String>, option: String) {
+    if options.len() < MOST && !options.contains(&option) {
+        options.push(option);
+    }
+}
+
+/// Whether a line says that there is no network.
+pub(super) fn is_of_network(line: &str) -> bool {
+    NETWORK.is_match(line)
+}
+
+/// Something that is not there in a life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// A mount at this path.
+    Mount(String),
+    /// A file at this path.
+    File(String),
+}
+
+impl Missing {
+    /// The option that gives it.
+    fn option(&self) -> String {
+        match self {
+            Self::Mount(path) => format!("--mount {path}"),
+            Self::File(path) => file(path),
+        }
+    }
+}
+
+/// What a line names that says that something is not there; `own` is the guest that it is about.
+pub(super) fn named(own: Option<u32>, line: &str) -> Vec<Missing> {
+    if !MISSING.is_match(line) {
+        return Vec::new();
+    }
     let others =
         OTHER.captures_iter(line).filter(|found| found[2].parse().ok() != own && ABROAD.is_match(line));
     let folder = |word: &str| if word.starts_with(['c', 'C']) { "lxc" } else { "qemu-server" };
-    let mut options: Vec<String> = others
-        .map(|found| format!("--file /etc/pve/{}/{}.conf=FILE", folder(&found[1]), &found[2]))
+    let mut missing: Vec<Missing> = others
+        .map(|found| Missing::File(format!("/etc/pve/{}/{}.conf", folder(&found[1]), &found[2])))
         .collect();
     let paths = PATH.captures_iter(line).filter_map(|found| found.get(1));
     let mut paths = paths.map(|path| path.as_str().trim_end_matches(['.', '!']));
     let is_own = |path: &str| OWN.iter().any(|own| path.starts_with(own));
     if let Some(path) = paths.find(|path| path.len() > 1 && is_elsewhere(path) && !is_own(path)) {
-        options.push(if MOUNTED.is_match(line) { format!("--mount {path}") } else { file(path) });
+        let path = path.to_owned();
+        missing.push(if MOUNTED.is_match(line) { Missing::Mount(path) } else { Missing::File(path) });
     }
-    options
+    missing
 }
 
 /// A remark that names the options.

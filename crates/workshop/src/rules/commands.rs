@@ -138,7 +138,7 @@ fn meant(name: &str, told: &Told) -> Option<String> {
 
 /// The nearest of these names where one is so near that the other is a slip: a letter that is missing, doubled, another one, or in
 /// the place of its neighbour; two of them in a long name. The first letter is rarely wrong.
-fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     let most = match name.len() {
         0..4 => return None,
         4..8 => 1,

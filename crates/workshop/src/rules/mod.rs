@@ -19,7 +19,7 @@ use hooks::settings::Settings;
 use model::Phase;
 use std::collections::BTreeMap;
 
-pub(crate) use commands::{Names, unknown as unknown_commands};
+pub(crate) use commands::{Names, near, unknown as unknown_commands};
 pub(crate) use elsewhere::of_environment;
 pub(crate) use file::{located, of_file};
 pub(crate) use phases::takes_phase;
