@@ -47,7 +47,7 @@ static ABROAD: LazyLock<Regex> = LazyLock::new(|| {
 /// No network, as the programs of most languages say it.
 static NETWORK: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)connection refused|could ?n[o']t resolve|network is unreachable|no route to host|name resolution|name or service not known",
+        r"(?i)connection refused|could ?n[o']t (?:resolve|connect)|failed to connect|network is unreachable|no route to host|name resolution|name or service not known",
     )
 });
 
@@ -294,6 +294,10 @@ mod tests {
             ),
             ("container 201 is not on this node", "--file /etc/pve/lxc/201.conf=FILE"),
             ("curl: (6) Could not resolve host: example.net", "--network"),
+            (
+                "curl: (7) Failed to connect to 192.0.2.1 port 80 after 2 ms: Couldn't connect to server",
+                "--network",
+            ),
             ("the port nas:2049 is not there after 3 s: Connection refused", "--network"),
         ] {
             let told = refused(&[line], script);
