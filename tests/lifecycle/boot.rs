@@ -234,6 +234,9 @@ fn down_limits_all_phases_together(host: &Host, kind: Kind) {
     let label = if kind == Kind::Vm { "VM" } else { "CT" };
     assert_eq!(lines(&output)[0], format!("Stopping {label} {} (timeout = 2 seconds)", stuck.vmid()));
     assert!((2..20).contains(&output.took.as_secs()), "{}", output.describe());
+    let forced =
+        format!("{label} {}: no time is left for it to shut down: it is ended by force", stuck.vmid());
+    assert_eq!(lines(&output)[1], forced, "{}", output.describe());
     stuck.lived("pre-start post-start pre-stop:timed-out post-stop");
     assert_eq!(stuck.notes()[3].stop_cause, "host-shutdown");
     other.lived("pre-start post-start pre-stop post-stop");
@@ -295,6 +298,11 @@ fn a_pending_shutdown_gets_the_hosts_limit(host: &Host, kind: Kind) {
     guest.wait_noted("pre-stop", 1);
     let output = host.hookvisor(["stopall", "--timeout", "1"]).ok();
     assert!(output.took.as_secs() < 20, "{}", output.describe());
+    let label = if kind == Kind::Vm { "VM" } else { "CT" };
+    let forced = format!("{label} {}: it has not shut down within ", guest.vmid());
+    assert!(lines(&output)[1].starts_with(&forced), "{}", output.describe());
+    let log = host.hookvisor(["log", &guest.vmid().to_string()]).ok();
+    assert!(log.out().contains(&forced), "{}", log.describe());
     let _ = pending.finish();
     guest.lived("pre-start post-start pre-stop post-stop");
 }

@@ -23,6 +23,8 @@ pub struct TaskResult {
     pub upid: Option<Upid>,
     /// The error text that it ended with.
     pub status: Result<(), String>,
+    /// What went otherwise than it should, although it ended well.
+    pub warning: Option<String>,
 }
 
 /// Why a keeper could not be asked.
@@ -150,7 +152,7 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
         match converse(stream, vmid, request, Patience::Wait, out)? {
             Answer::Result(result) => return Ok(result),
             Answer::State(_) | Answer::Aborting(_) | Answer::Ending(_) => {
-                return Ok(TaskResult { upid: None, status: Ok(()) });
+                return Ok(TaskResult { upid: None, status: Ok(()), warning: None });
             }
             Answer::Over if layout.ledger(vmid).exists() => {}
             Answer::Over => break,

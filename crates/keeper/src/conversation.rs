@@ -111,8 +111,8 @@ pub(crate) fn converse(
                 upid = Some(task);
             }
             Reply::Output { text } => out(Heard::Output(text.as_bytes())),
-            Reply::Done { error } => {
-                return Ok(Answer::Result(TaskResult { upid, status: error.map_or(Ok(()), Err) }));
+            Reply::Done { error, warning } => {
+                return Ok(Answer::Result(TaskResult { upid, status: error.map_or(Ok(()), Err), warning }));
             }
             Reply::Refused { why } => return Err(ClientError::Refused(why)),
             Reply::Busy { what } if !busy => {

@@ -272,6 +272,7 @@ impl Keeper {
         let (mut force, mut deadline) = (request.force, Instant::now() + limit);
         self.give_up = false;
         self.on_ground(|machine, ground| machine.ask_down(ground, config.as_ref()));
+        let asked = Instant::now();
         loop {
             self.attend();
             if let Some(gone) = self.machine.gone() {
@@ -307,11 +308,28 @@ impl Keeper {
             }
             (GuestKind::Lxc, false) => Ended::StillRunning("container did not stop".to_owned()),
             (GuestKind::Qemu, true) => {
+                self.tell_of_force(asked.elapsed());
                 self.say("VM still running - terminating now with SIGTERM");
                 self.terminate(request.cause)
             }
-            (GuestKind::Lxc, true) => self.end_hard(request.cause, None),
+            (GuestKind::Lxc, true) => {
+                self.tell_of_force(asked.elapsed());
+                self.end_hard(request.cause, None)
+            }
         }
+    }
+
+    /// A guest that does not obey is about to lose what it has not written: that must not go unnoticed.
+    fn tell_of_force(&mut self, waited: Duration) {
+        let waited = waited.as_secs();
+        let text = match waited {
+            0 => "no time is left for it to shut down: it is ended by force".to_owned(),
+            _ => format!("it has not shut down within {waited} s: it is ended by force"),
+        };
+        let entry = self.scene().guest_forced(&text);
+        self.journal.send(entry);
+        self.tasks.warn(&text);
+        self.note(&Event::Note { text });
     }
 
     /// Ends the guest without asking it.

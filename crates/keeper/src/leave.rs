@@ -72,7 +72,7 @@ impl Keeper {
             let result = result.map_err(|error| error.to_string()).and_then(|result| result.status);
             tasks.end(Purpose::NextStart, &result, &mut clients);
             if let Some(client) = client {
-                clients.reply(client, &Reply::Done { error: result.err() });
+                clients.reply(client, &Reply::Done { error: result.err(), warning: None });
             }
         }
         clients.drain(LAST_WORDS);

@@ -208,6 +208,9 @@ pub(crate) enum Reply {
     Done {
         /// The error it ended with.
         error: Option<String>,
+        /// What went otherwise than it should, although it ended well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
     },
     /// The request was refused without a task.
     Refused {

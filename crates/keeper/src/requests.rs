@@ -167,7 +167,7 @@ impl Keeper {
         let text = format!("{text}: {upid}\n");
         self.clients.reply(client, &Reply::Task { upid: upid.clone() });
         self.clients.reply(client, &Reply::Output { text: text.as_bytes().into() });
-        self.clients.reply(client, &Reply::Done { error: None });
+        self.clients.reply(client, &Reply::Done { error: None, warning: None });
     }
 
     fn stop_asked(

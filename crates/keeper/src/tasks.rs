@@ -29,6 +29,7 @@ pub(crate) struct Open {
     pub(crate) purpose: Purpose,
     log: TaskLog,
     client: Option<ClientId>,
+    warning: Option<String>,
 }
 
 /// The tasks that have not ended.
@@ -61,7 +62,7 @@ impl Tasks {
         if let Some(client) = client {
             clients.reply(client, &Reply::Task { upid: upid.clone() });
         }
-        self.open.push(Open { upid: upid.clone(), purpose, log, client });
+        self.open.push(Open { upid: upid.clone(), purpose, log, client, warning: None });
         Ok(upid)
     }
 
@@ -74,7 +75,7 @@ impl Tasks {
         client: Option<ClientId>,
     ) -> Result<Upid, TaskError> {
         let log = TaskLog::adopt(layout, &upid)?;
-        self.open.push(Open { upid: upid.clone(), purpose, log, client });
+        self.open.push(Open { upid: upid.clone(), purpose, log, client, warning: None });
         Ok(upid)
     }
 
@@ -122,6 +123,13 @@ impl Tasks {
         }
     }
 
+    /// Something goes otherwise than it should: whoever waits for a task hears it at its end.
+    pub(crate) fn warn(&mut self, warning: &str) {
+        for task in &mut self.open {
+            task.warning = Some(warning.to_owned());
+        }
+    }
+
     /// Ends all tasks of a purpose. Returns them with their status.
     pub(crate) fn end(
         &mut self,
@@ -140,7 +148,7 @@ impl Tasks {
             let _ = task.log.end(&status);
             if let Some(client) = task.client {
                 let error = result.as_ref().err().map(|error| status_line(error));
-                clients.reply(client, &Reply::Done { error });
+                clients.reply(client, &Reply::Done { error, warning: task.warning });
             }
             ended.push((task.upid, status));
         }

@@ -26,6 +26,8 @@ pub mod message_id {
     pub const HOOK_ABORTED: &str = "897bb5a7ee7d4848a06661ec8353c646";
     /// A guest is up.
     pub const GUEST_STARTED: &str = "60701374d66645e2870967d353d6b186";
+    /// A guest that did not shut down in its time is ended by force.
+    pub const GUEST_FORCED: &str = "a0ed8315a17341c8aeb5528ea0f5f69a";
     /// A guest is gone.
     pub const GUEST_GONE: &str = "323fa0192d2045cc8f538b16b7e4ffc9";
     /// A keeper goes on with the run of one that died.
@@ -154,6 +156,13 @@ impl Scene {
         self.record(Priority::Info, IDENTIFIER, message)
             .field("MESSAGE_ID", message_id::GUEST_STARTED)
             .field("GUEST_PID", pid.to_string())
+    }
+
+    /// The guest has not shut down in its time, and is ended by force; `why` is a text about it.
+    #[must_use]
+    pub fn guest_forced(&self, why: &str) -> Entry {
+        let message = format!("{} {}: {why}", self.kind.label(), self.vmid);
+        self.record(Priority::Warning, IDENTIFIER, message).field("MESSAGE_ID", message_id::GUEST_FORCED)
     }
 
     /// The guest is gone; `detail` is more for a reader, and may be empty. A warning (4) where nobody had asked

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 /// The stack of a thread that only waits, in bytes.
 const STACK: usize = 256 * 1024;
 
-/// Those who work.
-pub(super) struct Crew {
+/// Those who work, each for a `T`.
+pub(super) struct Crew<T = ()> {
     limit: usize,
     begun: usize,
     busy: BTreeMap<usize, Job>,
-    sender: Sender<(usize, Result<(), String>)>,
-    ends: Receiver<(usize, Result<(), String>)>,
+    sender: Sender<(usize, Result<T, String>)>,
+    ends: Receiver<(usize, Result<T, String>)>,
 }
 
 struct Job {
@@ -23,10 +23,10 @@ struct Job {
     deadline: Option<Instant>,
 }
 
-/// What is told of a job's end: its name and its error.
-pub(super) type Told<'a> = &'a mut dyn FnMut(&str, Result<(), String>);
+/// What is told of a job's end: its name and its result.
+pub(super) type Told<'a, T> = &'a mut dyn FnMut(&str, Result<T, String>);
 
-impl Crew {
+impl<T: Send + 'static> Crew<T> {
     /// So many at once.
     pub(super) fn new(limit: usize) -> Self {
         let (sender, ends) = channel();
@@ -38,7 +38,7 @@ impl Crew {
         &mut self,
         name: String,
         limit: Option<Duration>,
-        work: impl FnOnce() -> Result<(), String> + Send + 'static,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) {
         let (id, sender) = (self.begun, self.sender.clone());
         self.begun += 1;
@@ -54,14 +54,14 @@ impl Crew {
     }
 
     /// Waits until there is room for one more.
-    pub(super) fn room(&mut self, told: Told<'_>) {
+    pub(super) fn room(&mut self, told: Told<'_, T>) {
         while self.busy.len() >= self.limit {
             self.wait(None, told);
         }
     }
 
     /// Waits so long, whatever ends meanwhile.
-    pub(super) fn pause(&mut self, pause: Duration, told: Told<'_>) {
+    pub(super) fn pause(&mut self, pause: Duration, told: Told<'_, T>) {
         let until = Instant::now() + pause;
         while Instant::now() < until {
             self.wait(Some(until), told);
@@ -69,14 +69,14 @@ impl Crew {
     }
 
     /// Waits until all are done.
-    pub(super) fn rest(&mut self, told: Told<'_>) {
+    pub(super) fn rest(&mut self, told: Told<'_, T>) {
         while !self.busy.is_empty() {
             self.wait(None, told);
         }
     }
 
     /// Waits for an end, or until then.
-    fn wait(&mut self, until: Option<Instant>, told: Told<'_>) {
+    fn wait(&mut self, until: Option<Instant>, told: Told<'_, T>) {
         let first = self.busy.values().filter_map(|job| job.deadline).chain(until).min();
         let end = match first {
             // The sender is here, so the channel is open.

@@ -52,10 +52,11 @@ fn stop(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         let round = Round::new(task);
         let guests = round.guests(named.as_deref(), |vmid| is_kept(context, vmid))?;
         let mut crew = Crew::new(round.workers(params));
-        let mut told = |name: &str, result: Result<(), String>| {
-            if let Err(status) = result {
-                round.warn(&format!("Stopping {name} failed: {status}"));
-            }
+        let mut told = |name: &str, result: Result<Option<String>, String>| match result {
+            Ok(None) => {}
+            // It is stopped, which is what was asked for.
+            Ok(Some(warning)) => round.task.warn(&format!("{name}: {warning}")),
+            Err(status) => round.warn(&format!("Stopping {name} failed: {status}")),
         };
         for group in to_stop(&guests) {
             for guest in &group.guests {
@@ -88,12 +89,13 @@ fn stop(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     })
 }
 
-fn stop_one(layout: &Layout, vmid: Vmid, request: &Request, limit: u64) -> Result<(), String> {
+/// Returns what went otherwise than it should.
+fn stop_one(layout: &Layout, vmid: Vmid, request: &Request, limit: u64) -> Result<Option<String>, String> {
     // What nobody keeps may still have its post-stop to run.
     client::recover_within(layout, vmid, Some(limit)).map_err(|error| error.to_string())?;
     match client::ask(layout, vmid, request, &mut |_| {}) {
-        Ok(result) => result.status,
-        Err(ClientError::NoKeeper(_)) => Ok(()),
+        Ok(result) => result.status.map(|()| result.warning),
+        Err(ClientError::NoKeeper(_)) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
 }
