@@ -213,7 +213,10 @@ fn happened(answer: &Answer<'_>) -> (String, u8) {
 
 /// A block for each run, a line for each phase.
 fn history(answer: &Answer<'_>) -> (String, u8) {
-    (blocks(answer.value.as_array().into_iter().flatten()), 0)
+    match answer.value.as_array().map_or(&[][..], Vec::as_slice) {
+        [] => (format!("no runs on record for {}\n", answer.params.vmid()), 0),
+        runs => (blocks(runs.iter()), 0),
+    }
 }
 
 pub(crate) fn blocks<'v>(runs: impl Iterator<Item = &'v Value>) -> String {
