@@ -6,6 +6,7 @@
 pub mod domains_cfg;
 pub mod format;
 pub mod guest;
+pub mod listen;
 pub mod options;
 pub mod pending;
 pub mod property;

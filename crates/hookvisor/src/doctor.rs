@@ -2,6 +2,7 @@
 
 use crate::cli::{Answer, Command};
 use crate::programs::{field, plain};
+use crate::run::Failure;
 use api::{Output, Params};
 use model::Layout;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub(crate) const DOCTOR: Command = Command::local(
 .formats()
 .print(printed);
 
-fn examine(layout: &Layout, _: &Params, _: &mut dyn Output) -> Result<Value, String> {
+fn examine(layout: &Layout, _: &Params, _: &mut dyn Output) -> Result<Value, Failure> {
     Ok(json!(::doctor::examine(layout)))
 }
 

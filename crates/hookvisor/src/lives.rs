@@ -4,6 +4,7 @@ use crate::cli::hint::nearest;
 use crate::cli::{Answer, Command};
 use crate::local::told;
 use crate::progress::Progress;
+use crate::run::Failure;
 use crate::world::{GUEST, LAID, NETWORK, setting};
 use api::{ApiError, Given, Output, Params};
 use config::schema::{Errors, Property, Type};
@@ -109,7 +110,7 @@ fn look(scripts: &[&str], junit: Option<&str>, setting: &Setting) -> Result<(), 
     }
 }
 
-fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
+fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Failure> {
     let setting = Setting {
         world: if params.text("as") == Some("pve") { World::Pve } else { World::Hookvisor },
         sandbox: !params.flag("no-sandbox", false),

@@ -2,6 +2,7 @@
 
 use crate::cli::Command;
 use crate::programs::PROGRAMS;
+use crate::run::Failure;
 use crate::{cli, programs};
 use api::{Output, Params};
 use config::format::Format;
@@ -31,7 +32,7 @@ pub(crate) const INIT: Command = Command::local(
 )
 .example("hookvisor init --node pve1");
 
-fn init(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
+fn init(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Failure> {
     let node = match params.text("node") {
         Some(name) => name.parse::<NodeName>().map_err(|error| error.to_string())?,
         None => node_of(layout)?,

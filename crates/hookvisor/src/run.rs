@@ -17,6 +17,9 @@ use store::ConfigStore;
 
 /// The exit code of every failure, a command line that cannot be understood among them, as of Proxmox VE's commands.
 const FAILURE: u8 = 255;
+/// The exit code of a service that cannot be as it is configured, `EX_CONFIG` of sysexits(3): systemd does not try again until
+/// somebody has put that right (`RestartPreventExitStatus=`).
+const CONFIGURATION: u8 = 78;
 /// How many runs of each guest are completed.
 const RUNS: usize = 5;
 
@@ -48,6 +51,10 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
             fail(&text);
             ExitCode::from(FAILURE)
         }
+        Err((_, Failure::Configuration(text))) => {
+            fail(&text);
+            ExitCode::from(CONFIGURATION)
+        }
         Err((command, Failure::Unclear(text))) => {
             fail(&format!("{text}{}\n", help::usage(program, command)));
             ExitCode::from(FAILURE)
@@ -77,8 +84,16 @@ pub(crate) enum Failure {
     Api(ApiError),
     /// The words make no sense; its usage is shown behind the text.
     Unclear(String),
+    /// A service that has to be configured another way, told in full.
+    Configuration(String),
     /// Something else, told in full.
     Told(String),
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::Told(format!("{text}\n"))
+    }
 }
 
 impl From<ApiError> for Failure {
@@ -106,7 +121,7 @@ fn call(
             }
             // What is printed by the way is for people.
             let out: &mut dyn Output = if format == Format::Text { &mut Terminal } else { &mut Aside };
-            let value = local(layout, &params, out).map_err(|text| Failure::Told(format!("{text}\n")))?;
+            let value = local(layout, &params, out)?;
             Ok(show(command, &value, &params, format))
         }
         Action::Method(method) => {

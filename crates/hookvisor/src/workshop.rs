@@ -4,6 +4,7 @@ use crate::cli::{Answer, Command};
 use crate::local::told;
 use crate::programs::plain;
 use crate::progress::Progress;
+use crate::run::Failure;
 use crate::world::{GUEST, LAID, NETWORK, given, setting};
 use ::doctor::word;
 use api::{Output, Params};
@@ -50,12 +51,12 @@ pub(crate) const CHECK: Command = Command::local(
 .anybody()
 .print(reports);
 
-fn check(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+fn check(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, Failure> {
     let run = params.flag("run", false);
     let network = params.flag("network", false);
     let option = given(params, &[GUEST, LAID]).or(network.then_some(NETWORK.name));
     if let Some(option) = option.filter(|_| !run) {
-        return Err(format!("--{option} is for scripts that are run: say --run as well"));
+        return Err(format!("--{option} is for scripts that are run: say --run as well").into());
     }
     let setting = Setting { network, ..setting(params) };
     let report = |path: &str| {
@@ -71,7 +72,7 @@ fn check(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, 
     // One that cannot be read keeps nobody from the others.
     let reports: Vec<Result<Value, String>> = scripts.iter().map(|path| report(path)).collect();
     if let [Err(error)] = &reports[..] {
-        return Err(error.clone());
+        return Err(error.clone().into());
     }
     let failed = |(path, report): (&&str, Result<Value, String>)| {
         report.unwrap_or_else(|error| json!({"file": path, "error": error}))
@@ -184,7 +185,7 @@ pub(crate) const NEW: Command = Command::local(
 .anybody()
 .print(made);
 
-fn new(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+fn new(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, Failure> {
     let template = params.text("language").and_then(Template::named);
     let (path, template) =
         workshop::new(params.text("path").map(Path::new), template).map_err(|error| told(&error))?;

@@ -9,6 +9,7 @@ mod guest_config;
 mod hooks;
 mod ids;
 mod ledger;
+mod listen;
 mod log_record;
 mod monitor;
 mod property_string;
@@ -21,7 +22,7 @@ mod user_cfg;
 pub type Body = fn(&[u8]);
 
 /// All bodies, by the name of their corpus and of their fuzz target.
-pub const BODIES: [(&str, Body); 14] = [
+pub const BODIES: [(&str, Body); 15] = [
     ("agent", agent::replies),
     ("control_replies", control::replies),
     ("control_requests", control::requests),
@@ -29,6 +30,7 @@ pub const BODIES: [(&str, Body); 14] = [
     ("hooks_conf", hooks::conf),
     ("ids", ids::texts),
     ("ledger", ledger::files),
+    ("listen", listen::settings),
     ("log_record", log_record::lines),
     ("monitor", monitor::lines),
     ("property_string", property_string::texts),

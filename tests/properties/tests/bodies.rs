@@ -164,6 +164,6 @@ macro_rules! bodies {
 }
 
 bodies! {
-    agent control_replies control_requests guest_config hooks_conf ids ledger log_record monitor property_string
-    script_header sections storage_cfg user_cfg
+    agent control_replies control_requests guest_config hooks_conf ids ledger listen log_record monitor
+    property_string script_header sections storage_cfg user_cfg
 }

@@ -1,6 +1,7 @@
 //! What a program and a command are.
 
 use crate::format::Format;
+use crate::run::Failure;
 use api::{ApiError, Context, Given, Method, Output, Params, Verb};
 use config::schema::{Property, Type};
 use model::Layout;
@@ -78,7 +79,7 @@ pub(crate) enum OfPath {
 pub(crate) type Stream = fn(&Context<'_>, &Params, &mut dyn FnMut(&Value)) -> Result<(), ApiError>;
 
 /// Does something with the folder that is, or will be, a root.
-pub(crate) type Local = fn(&Layout, &Params, &mut dyn Output) -> Result<Value, String>;
+pub(crate) type Local = fn(&Layout, &Params, &mut dyn Output) -> Result<Value, Failure>;
 
 /// Changes a command's options before the call.
 pub(crate) type Fix = fn(Vec<(String, Given)>) -> Result<Vec<(String, Given)>, ApiError>;

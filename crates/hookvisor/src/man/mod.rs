@@ -5,6 +5,7 @@ mod roff;
 
 use crate::cli::{Command, Program};
 use crate::programs::{PROGRAMS, hookvisor::HOOKVISOR};
+use crate::run::Failure;
 use api::{Output, Params};
 use config::schema::Property;
 use model::{Layout, Stream};
@@ -28,7 +29,7 @@ pub(crate) const MAN: Command = Command::local(
 .anybody();
 
 /// Writes `NAME.1` for each program and `NAME-COMMAND.1` for each of its commands.
-fn write(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
+fn write(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Failure> {
     let folder = Path::new(params.text("folder").unwrap_or_default());
     let pages = pages(&date());
     std::fs::create_dir_all(folder)

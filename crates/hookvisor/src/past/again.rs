@@ -6,6 +6,7 @@ use crate::clock::seconds;
 use crate::local::told;
 use crate::programs::record::{said, with_priorities};
 use crate::programs::{outcome, plain};
+use crate::run::Failure;
 use crate::table::{Column, Drawing, table};
 use crate::world::{LAID, given, scenery};
 use api::{Output, Params};
@@ -50,12 +51,12 @@ pub(crate) const REPLAY: Command = Command::local(
 .formats()
 .print(beside);
 
-fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
+fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Failure> {
     let recalled = find(layout, params.text("run").unwrap_or_default())?;
     let wanted = wanted(&recalled, params)?;
     let real = params.flag("real", false);
     if let Some(option) = given(params, &[LAID]).filter(|_| real) {
-        return Err(format!("--{option} is for the sandbox, and --real calls on this host"));
+        return Err(format!("--{option} is for the sandbox, and --real calls on this host").into());
     }
     let scenery = scenery(params);
     let place = if real { Place::Host } else { Place::Sandbox(&scenery) };
@@ -64,7 +65,8 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
         return Err(format!(
             "these calls would be made on this host, as root:\n{}say --yes as well if they shall",
             calls.concat()
-        ));
+        )
+        .into());
     }
     let version = if params.flag("current", false) { Version::Now } else { Version::Then };
     let (mut mask, mut rows) = (secrets(layout, &recalled), Vec::new());

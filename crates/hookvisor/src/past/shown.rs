@@ -6,6 +6,7 @@ use crate::clock::{local_time, seconds};
 use crate::local::told;
 use crate::programs::record::{said, with_priorities};
 use crate::programs::{blocks, outcome, plain};
+use crate::run::Failure;
 use api::{Output, Params};
 use config::schema::Property;
 use hooks::digest::Digest;
@@ -30,7 +31,7 @@ pub(crate) const SHOW: Command = Command::local(
 .formats()
 .print(text);
 
-fn show(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, String> {
+fn show(layout: &Layout, params: &Params, _: &mut dyn Output) -> Result<Value, Failure> {
     let recalled = find(layout, params.text("run").unwrap_or_default())?;
     let vmid = recalled.run.vmid;
     let (mask, mut value) = (secrets(layout, &recalled), json!(recalled));

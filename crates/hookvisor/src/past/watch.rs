@@ -4,6 +4,7 @@ use crate::cli::Command;
 use crate::clock::seconds;
 use crate::local::told;
 use crate::programs::record::line as record_line;
+use crate::run::Failure;
 use api::{Output, Params};
 use config::schema::Property;
 use model::{Event, Layout, Outcome, Stream, Vmid};
@@ -27,7 +28,7 @@ pub(crate) const WATCH: Command = Command::local(
 )
 .example("hookvisor hooks watch 100");
 
-fn watch(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, String> {
+fn watch(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Failure> {
     let vmid = params.text("vmid").map(str::parse::<Vmid>).transpose().map_err(|error| error.to_string())?;
     let filter = Filter { vmid, until_now: false };
     let mut began = false;
@@ -48,7 +49,7 @@ fn watch(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
         }
         Continue(())
     });
-    followed.map(|()| Value::Null).map_err(|error| told(&error))
+    followed.map(|()| Value::Null).map_err(|error| told(&error).into())
 }
 
 fn now() -> u64 {
