@@ -51,9 +51,16 @@ fn its_configuration_outlives_a_purge() {
     let debian = Debian::new();
     debian.other_package("pve-cluster", "/usr/bin/pmxcfs").ok();
     debian.sh("mkdir /etc/pve; echo theirs >/etc/pve/storage.cfg").ok();
+    debian
+        .sh("mkdir -p /var/log/pve/tasks /var/log/pveproxy; echo theirs >/var/log/pveproxy/access.log")
+        .ok();
     debian.install(NEW).ok();
     debian.sh("dpkg --purge hookvisor").ok().prints("'/etc/pve' is Proxmox VE's and stays");
-    debian.sh("cat /etc/pve/storage.cfg").ok().prints_exactly("theirs\n");
+    debian
+        .sh("cat /etc/pve/storage.cfg /var/log/pveproxy/access.log")
+        .ok()
+        .prints_exactly("theirs\ntheirs\n");
+    assert_eq!(debian.there("/var/log/pve/tasks"), "/var/log/pve/tasks");
 }
 
 /// Whatever the packages are called: where `/etc/pve` is a FUSE mount, it is another's.
