@@ -53,7 +53,14 @@ fn the_journal_explains() {
     let told = debian.sh("journalctl --catalog --no-pager GUEST_VMID=100").ok();
     told.prints("Subject: A hookscript keeps a guest from starting")
         .prints("local:snippets/no.sh ended with \"exit code 3\" in the phase pre-start of the guest 100")
-        .prints(&format!("hookvisor hooks show {}", run.trim()));
+        .prints(&format!("hookvisor hooks show {}", run.trim()))
+        .prints("100 pre-start' failed: exit code 3.\n");
+    debian
+        .sh("printf '#!/bin/sh\n# hookvisor: timeout=1s\nexec sleep 1000\n' >/var/lib/vz/snippets/no.sh; qm start 100")
+        .fails();
+    let told = debian.sh("journalctl --catalog --no-pager GUEST_VMID=100").ok();
+    told.prints("Subject: A hookscript was ended at its limit")
+        .prints("limit was 1 s ('timeout' in the script).\n");
     debian
         .sh("set -e; printf '#!/bin/sh\\n[ $2 != pre-start ] || exec sleep 1000\\n' >/var/lib/vz/snippets/no.sh; qm start 100 >/dev/null 2>&1 &\n\
              until hookvisor hooks abort 100 >/dev/null 2>&1; do sleep 0.1; done; wait")

@@ -1,5 +1,5 @@
 use crate::{Outputs, Problem, Reader};
-use model::{Phase, Vmid};
+use model::{Limit, Phase, Vmid};
 use process::{Child, Program, exec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -9,7 +9,6 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Finds the script of a call, unless it is passed over.
 pub type Locate<'a> = Box<dyn FnOnce() -> Result<Result<PathBuf, NotCalled>, Problem> + 'a>;
@@ -55,7 +54,7 @@ pub struct Prepared {
     /// What is added to its environment.
     pub env: Vec<(OsString, OsString)>,
     /// How long it may run; none for what the caller has for it.
-    pub limit: Option<Duration>,
+    pub limit: Option<Limit>,
     /// Whether everything that it forked is ended with it.
     pub tree: bool,
     /// Whether it may be called again where nobody sees how this call ends.
@@ -74,7 +73,8 @@ pub struct Prepared {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located {
     path: Vec<u8>,
-    limit_ms: Option<u64>,
+    /// How long it may run, where it says that itself or the host's administrator does.
+    pub limit: Option<Limit>,
     /// Whether everything that it forked is ended with it.
     pub tree: bool,
     /// Whether it names the phase `agent-up`.
@@ -86,11 +86,10 @@ pub struct Located {
 impl Located {
     /// One that an earlier keeper found.
     #[must_use]
-    pub fn before(path: &Path, limit: Option<Duration>, tree: bool) -> Self {
-        let limit_ms = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    pub fn before(path: &Path, limit: Option<Limit>, tree: bool) -> Self {
         Self {
             path: path.as_os_str().as_bytes().to_vec(),
-            limit_ms,
+            limit,
             tree,
             agent_up: false,
             warnings: Vec::new(),
@@ -101,12 +100,6 @@ impl Located {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         OsString::from_vec(self.path.clone()).into()
-    }
-
-    /// How long it may run, as it says itself or the host's administrator does.
-    #[must_use]
-    pub fn limit(&self) -> Option<Duration> {
-        self.limit_ms.map(Duration::from_millis)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::settings::Settings;
 use crate::trust::{self, Untrusted};
 use crate::value::{ValueError, add_parameters, duration};
-use model::{Layout, StorageId, Vmid};
+use model::{Layout, Limit, LimitBy, StorageId, Vmid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -185,7 +185,7 @@ impl HooksConf {
 
     /// How long a script with these settings may run for a guest; none for as long as it likes.
     #[must_use]
-    pub fn limit(&self, script: &Settings, vmid: Vmid) -> Option<Duration> {
+    pub fn limit(&self, script: &Settings, vmid: Vmid) -> Option<Limit> {
         limit_for(script.timeout, self.guest(vmid).and_then(|set| set.timeout), self.host.timeout)
     }
 
@@ -268,12 +268,9 @@ fn vmid_of(header: &str) -> Option<Vmid> {
 /// The limit that holds: the guest's, where one is set, is the administrator's word on this very case; then the script's own,
 /// whose author knows it; the host's is for all that nobody knows more about.
 #[must_use]
-pub fn limit_for(
-    script: Option<Duration>,
-    guest: Option<Duration>,
-    host: Option<Duration>,
-) -> Option<Duration> {
-    guest.or(script).or(host)
+pub fn limit_for(script: Option<Duration>, guest: Option<Duration>, host: Option<Duration>) -> Option<Limit> {
+    let by = |by| move |after| Limit { after, by };
+    guest.map(by(LimitBy::Guest)).or(script.map(by(LimitBy::Script))).or(host.map(by(LimitBy::Host)))
 }
 
 #[cfg(test)]
@@ -299,8 +296,10 @@ mod tests {
         let params = [("mode".to_owned(), "own".to_owned()), ("own".to_owned(), "o".to_owned())];
         let script = Settings { timeout: minutes(1), params: params.into(), ..Settings::default() };
 
-        assert_eq!((conf.limit(&mute, other), conf.limit(&script, other)), (minutes(2), minutes(1)));
-        assert_eq!((conf.limit(&mute, guest), conf.limit(&script, guest)), (minutes(5), minutes(5)));
+        let limit = |count: u64, by| Some(Limit { after: Duration::from_secs(60 * count), by });
+        assert_eq!(conf.limit(&mute, other), limit(2, LimitBy::Host));
+        assert_eq!(conf.limit(&script, other), limit(1, LimitBy::Script));
+        assert_eq!([conf.limit(&mute, guest), conf.limit(&script, guest)], [limit(5, LimitBy::Guest); 2]);
         assert_eq!(HooksConf::default().limit(&mute, guest), None);
 
         let shown = |vmid| {

@@ -57,7 +57,8 @@ impl Progress {
 }
 
 /// A duration for a reader: `30 s`, `2 min`, `1 h 10 min`.
-fn words(duration: Duration) -> String {
+#[must_use]
+pub fn words(duration: Duration) -> String {
     let millis = duration.as_millis();
     if !millis.is_multiple_of(1000) {
         return format!("{millis} ms");

@@ -26,8 +26,8 @@ fn the_script_and_the_file_that_it_shows_can_be_read() {
     let [conf] = &blocks("ini")[..] else { panic!("one file is shown") };
     let conf = HooksConf::parse(conf.as_bytes()).unwrap();
     let [guest, other] = ["100", "101"].map(|vmid| vmid.parse().unwrap());
-    assert_eq!(conf.limit(&settings, guest), Some(Duration::from_secs(30 * 60)));
-    assert_eq!(conf.limit(&settings, other), Some(Duration::from_secs(30)));
+    assert_eq!(conf.limit(&settings, guest).map(|limit| limit.after), Some(Duration::from_secs(30 * 60)));
+    assert_eq!(conf.limit(&settings, other).map(|limit| limit.after), Some(Duration::from_secs(30)));
     let params = conf.params(&settings, guest);
     assert_eq!((&params["bond"][..], &params["greeting"][..]), ("bond1", "good morning, guest"));
     let params = conf.params(&settings, other);

@@ -1,7 +1,7 @@
 //! What a keeper does about its place in the world: the control socket, the folder of links, the record of another.
 
 use crate::keeper::Keeper;
-use model::{Boot, Event, Layout, ProcessId, Vmid};
+use model::{Boot, Event, Layout, Limit, ProcessId, Vmid};
 use rustix::fs::inotify;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -85,11 +85,11 @@ impl Keeper {
         let contents = record::ledger::read_without_output(self.ledger.path());
         let events = contents.map(|contents| contents.events).unwrap_or_default();
         let call = events.into_iter().rev().find_map(|stamped| match stamped.event {
-            Event::HookBegin { path, process: own, call, limit_ms, tree, .. } if own == process => {
+            Event::HookBegin { path, process: own, call, limit_ms, limit_by, tree, .. } if own == process => {
                 Some(RecordedCall {
                     path: PathBuf::from(path),
                     number: call,
-                    limit: limit_ms.map(Duration::from_millis),
+                    limit: limit_ms.map(|ms| Limit { after: Duration::from_millis(ms), by: limit_by }),
                     tree,
                     ran: Duration::from_millis(process::boot_millis().saturating_sub(stamped.boot_ms)),
                 })
@@ -107,7 +107,7 @@ pub(crate) struct RecordedCall {
     /// Which call of the phase in this run it is, from 1.
     pub(crate) number: u32,
     /// How long it may run.
-    pub(crate) limit: Option<Duration>,
+    pub(crate) limit: Option<Limit>,
     /// Whether everything that it forked is ended with it.
     pub(crate) tree: bool,
     /// How long ago it began.

@@ -147,7 +147,10 @@ impl Keeper {
                 path: path.to_string_lossy().into_owned(),
                 process: process::current(),
                 call: number,
-                limit_ms: prepared.limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+                limit_ms: prepared
+                    .limit
+                    .map(|limit| u64::try_from(limit.after.as_millis()).unwrap_or(u64::MAX)),
+                limit_by: prepared.limit.map(|limit| limit.by).unwrap_or_default(),
                 tree: prepared.tree,
                 retry: prepared.retry,
                 sha256: prepared.sha256.clone(),
@@ -190,7 +193,7 @@ impl Keeper {
             // What a script says itself is not known before it is there.
             let set = HooksConf::load(&self.layout).ok();
             let set = set.and_then(|conf| conf.limit(&Settings::default(), self.vmid));
-            let patience = set.map_or(patience, |set| set.min(patience));
+            let patience = set.map_or(patience, |set| set.after.min(patience));
             // What is left of it is enough to say that the storage did not come. Whatever else is wrong with it is told below.
             let _ = storages.wait_for(volume.storage(), patience - patience / 20);
         }
@@ -277,7 +280,7 @@ impl Keeper {
             script: asked.script,
             path,
             digest,
-            limit,
+            limit: limit.map(|limit| limit.after),
             params: params.clone(),
             pid: asked.pid,
             config: config.as_ref(),

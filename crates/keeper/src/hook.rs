@@ -6,7 +6,7 @@ use crate::tree::{Tree, left_behind};
 use hooks::progress::Progress;
 use hooks::{Located, Problem, Reader, Running, Started, command_line, error_text, failure};
 use lifecycle::{Called, HookEnd};
-use model::{Event, Left, Outcome, Phase, ProcessId, Script, StartReason};
+use model::{Event, Left, Limit, Outcome, Phase, ProcessId, Script};
 use process::Ended;
 use rustix::event::PollFlags;
 use rustix::process::Signal;
@@ -22,9 +22,6 @@ const LAST: Duration = Duration::from_secs(5);
 /// How long what is left in a script's outputs may take to be taken.
 const REST: Duration = Duration::from_secs(5);
 
-/// How long a `post-stop` has, even where the host goes down and nothing is left of the time for it.
-const LAST_CALL: Duration = Duration::from_secs(10);
-
 /// A hookscript that runs.
 pub(crate) struct ActiveHook {
     pub(crate) phase: Phase,
@@ -32,12 +29,12 @@ pub(crate) struct ActiveHook {
     pub(crate) script: String,
     running: Body,
     piped: [Piped; 2],
-    started: Started,
+    pub(crate) started: Started,
     announced: bool,
     ended: Option<Option<Ended>>,
     pub(crate) began: Instant,
     /// Since when its limit counts: since its call, and once it was found, since its own beginning.
-    since: Instant,
+    pub(crate) since: Instant,
     ending: Option<Ending>,
     /// Whether it may have printed more than has been taken.
     more: bool,
@@ -54,6 +51,8 @@ pub(crate) struct ActiveHook {
 struct Ending {
     /// The outcome that it gets for it.
     outcome: Outcome,
+    /// The limit that it ran into.
+    limit: Option<Limit>,
     /// Whether it has been killed, having been told to end before.
     killed: bool,
     /// When the next step is due.
@@ -169,7 +168,7 @@ impl ActiveHook {
     /// What the task's log is told about a script that takes its time, now and then; `usual` is its limit where it has none.
     fn still_runs(&mut self, usual: Option<Duration>) -> Option<String> {
         let said = match &self.started {
-            Started::Yes(script) => script.limit(),
+            Started::Yes(script) => script.limit.map(|limit| limit.after),
             _ => None,
         };
         self.progress.limit = said.or(usual);
@@ -222,7 +221,7 @@ impl Keeper {
         let began = Instant::now().checked_sub(call.ran).unwrap_or_else(Instant::now);
         let opened = self.left_open.take().map_or_else(|| outputs.readers(), Ok);
         let Ok(readers) = opened.or_else(|_| outputs.make().and_then(|()| outputs.readers())) else {
-            return self.finish(phase, &name, Outcome::Unknown, None, Duration::ZERO, 0, Vec::new());
+            return self.finish(phase, &name, (Outcome::Unknown, None), None, Duration::ZERO, 0, Vec::new());
         };
         self.hook = Some(ActiveHook {
             phase,
@@ -277,7 +276,7 @@ impl Keeper {
             }
         }
         let cause = Some("nobody saw how it ended: its keeper died".to_owned());
-        self.finish(phase, &name, Outcome::Unknown, cause, Duration::ZERO, cut, Vec::new())
+        self.finish(phase, &name, (Outcome::Unknown, None), cause, Duration::ZERO, cut, Vec::new())
     }
 
     /// Turns until the script has ended, and puts its end on record.
@@ -293,25 +292,27 @@ impl Keeper {
             let stop = stoppable && self.is_cut_short();
             let limit = self.hook_deadline();
             self.pass_on_warnings();
-            let usual = self.hook.as_ref().and_then(|hook| self.limit_of(hook.phase));
+            let usual =
+                self.hook.as_ref().and_then(|hook| self.limit_of(hook.phase)).map(|limit| limit.after);
             let due = self.hook.as_mut().and_then(|hook| hook.still_runs(usual));
             if let Some(line) = due {
                 self.say(&line);
             }
-            let Some(hook) = &mut self.hook else { break };
             let now = Instant::now();
-            let late = limit.is_some_and(|limit| now >= limit);
-            if (self.abort || stop || late) && hook.ending.is_none() {
+            let over = limit.filter(|(at, _)| now >= *at).map(|(_, limit)| limit);
+            let words = over.map(|limit| self.limit_words(limit)).unwrap_or_default();
+            let Some(hook) = &mut self.hook else { break };
+            if (self.abort || stop || over.is_some()) && hook.ending.is_none() {
                 hook.signal(Signal::TERM);
                 // One that was stopped would not even end.
                 hook.signal(Signal::CONT);
-                let outcome = if self.abort || stop { Outcome::Aborted } else { Outcome::TimedOut };
-                hook.ending = Some(Ending { outcome, killed: false, next: now + GRACE });
-                let after = limit.map(|limit| limit.saturating_duration_since(hook.since).as_secs());
-                let why = match after.filter(|_| late) {
+                let limit = over.filter(|_| !self.abort && !stop);
+                let outcome = if limit.is_some() { Outcome::TimedOut } else { Outcome::Aborted };
+                hook.ending = Some(Ending { outcome, limit, killed: false, next: now + GRACE });
+                let why = match limit {
                     _ if self.abort => "somebody aborted it".to_owned(),
-                    _ if stop => "a stop was asked for".to_owned(),
-                    limit => format!("its limit of {} s is over", limit.unwrap_or_default()),
+                    None => "a stop was asked for".to_owned(),
+                    Some(_) => format!("its limit is over, {words}"),
                 };
                 let line = format!("note: {} is ended: {why}", hook.script);
                 self.say(&line);
@@ -325,7 +326,7 @@ impl Keeper {
                 hook.ending = Some(Ending { killed: true, next: now + LAST, ..ending });
             }
             let progress = hook.began + hook.progress.next();
-            let next = hook.ending.map_or(limit, |ending| Some(ending.next));
+            let next = hook.ending.map_or(limit.map(|(at, _)| at), |ending| Some(ending.next));
             let deadline = next.map_or(progress, |next| next.min(progress));
             self.wait_for(Some(deadline));
         }
@@ -375,9 +376,10 @@ impl Keeper {
             (None, Some(command)) => failure(&command, outcome),
             (None, None) => failure(&hook.script, outcome),
         };
+        let limit = hook.ending.filter(|_| outcome == Outcome::TimedOut).and_then(|ending| ending.limit);
         let (phase, script, took) = (hook.phase, hook.script.clone(), hook.began.elapsed());
         self.lingering.extend(hook.piped.into_iter().filter(Piped::is_held));
-        let end = self.finish(phase, &script, outcome, cause, took, cut, left);
+        let end = self.finish(phase, &script, (outcome, limit), cause, took, cut, left);
         // Behind the error, which of a refused start is the end of the task: a command shows the hint behind that.
         hint.iter().for_each(|hint| self.say(hint));
         Called::Ended(end)
@@ -393,36 +395,6 @@ impl Keeper {
             let entry = self.scene().hook_warned(&script, &warning);
             self.journal.send(entry);
         }
-    }
-
-    /// When the script that runs must be over; none where it has no limit.
-    fn hook_deadline(&self) -> Option<Instant> {
-        let hook = self.hook.as_ref()?;
-        let starting = matches!(hook.phase, Phase::PreStart | Phase::PostStart);
-        let said = match &hook.started {
-            Started::Yes(script) => script.limit(),
-            _ => None,
-        };
-        let own = said.or_else(|| self.limit_of(hook.phase)).map(|limit| hook.since + limit);
-        let stop = self.stop_deadline.filter(|_| !starting);
-        // A guest that took all the time there is leaves its last phase a little.
-        let stop = stop.map(|deadline| match hook.phase {
-            Phase::PostStop => deadline.max(hook.since + LAST_CALL),
-            _ => deadline,
-        });
-        own.into_iter().chain(stop).min()
-    }
-
-    /// How long a script may run in a phase where it says nothing itself.
-    pub(crate) fn limit_of(&self, phase: Phase) -> Option<Duration> {
-        let starting = matches!(phase, Phase::PreStart | Phase::PostStart);
-        self.recovery_limit.or(self.hook_limit.filter(|_| starting))
-    }
-
-    /// How long the storage of a script is waited for at most: while the host comes up, as long as the script may run.
-    pub(crate) fn patience(&self, phase: Phase) -> Option<Duration> {
-        let boot = self.reason == StartReason::Boot || self.recovery_limit.is_some();
-        self.limit_of(phase).filter(|_| boot)
     }
 
     /// Takes what a script that has ended left in its outputs. Children of it may go on printing, so there is a limit.
@@ -444,7 +416,7 @@ impl Keeper {
         self.finish(
             phase,
             script,
-            problem.outcome(),
+            (problem.outcome(), None),
             Some(problem.to_string()),
             Duration::ZERO,
             0,
@@ -458,14 +430,16 @@ impl Keeper {
         &mut self,
         phase: Phase,
         script: &str,
-        outcome: Outcome,
+        (outcome, limit): (Outcome, Option<Limit>),
         cause: Option<String>,
         took: Duration,
         cut: u64,
         left: Vec<Left>,
     ) -> HookEnd {
+        let limit = limit.map(|limit| self.limit_words(limit));
         let ended = record::journal::Ended {
             outcome,
+            limit: limit.as_deref(),
             cause: cause.as_deref(),
             duration: took,
             cut,

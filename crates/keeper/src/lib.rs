@@ -18,6 +18,7 @@ mod host;
 mod keep;
 mod keeper;
 mod leave;
+mod limits;
 mod machine;
 mod mend;
 mod next;

@@ -3,7 +3,8 @@
 //! `record` writes it, `lifecycle` reads it to recover, history is made of it.
 
 use crate::{
-    GuestKind, Outcome, Phase, ProcessId, RunId, Script, StartReason, StopCause, Upid, UserId, Vmid, VolumeId,
+    GuestKind, LimitBy, Outcome, Phase, ProcessId, RunId, Script, StartReason, StopCause, Upid, UserId, Vmid,
+    VolumeId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,9 @@ pub enum Event {
         /// How long it may run, in milliseconds; none for no limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit_ms: Option<u64>,
+        /// Who says so.
+        #[serde(default, skip_serializing_if = "LimitBy::is_unknown")]
+        limit_by: LimitBy,
         /// Whether everything that it forked is ended with it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         tree: bool,

@@ -392,6 +392,7 @@ mod tests {
             process,
             call: 1,
             limit_ms: None,
+            limit_by: model::LimitBy::Unknown,
             tree: false,
             retry: false,
             sha256: None,

@@ -139,6 +139,7 @@ mod tests {
             process: process(9),
             call: 1,
             limit_ms: Some(500),
+            limit_by: model::LimitBy::Script,
             tree: true,
             retry: false,
             sha256: Some("aa".into()),

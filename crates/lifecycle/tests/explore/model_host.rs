@@ -162,6 +162,7 @@ impl Host for ModelHost<'_> {
             process,
             call: 1,
             limit_ms: None,
+            limit_by: model::LimitBy::Unknown,
             tree: false,
             retry: false,
             sha256: None,

@@ -22,6 +22,8 @@ pub mod message_id {
     pub const HOOK_REFUSED: &str = "9bc6db35ac8b420ea90e5ec8da8c9689";
     /// A hookscript did not end well, or could not be started, in a phase that holds nothing up.
     pub const HOOK_FAILED: &str = "46f0226f4d174ed2aa8a6c16235531cd";
+    /// A hookscript was ended at its limit.
+    pub const HOOK_TIMED_OUT: &str = "3baecff0370b4f9a8ab95a67d8f5af03";
     /// Somebody asked for the end of a hookscript.
     pub const HOOK_ABORTED: &str = "897bb5a7ee7d4848a06661ec8353c646";
     /// A guest is up.
@@ -62,6 +64,8 @@ pub struct Scene {
 pub struct Ended<'a> {
     /// The outcome.
     pub outcome: Outcome,
+    /// The limit that it was ended at, and where that is set.
+    pub limit: Option<&'a str>,
     /// Why, in the words that Proxmox VE uses; none when it ended well.
     pub cause: Option<&'a str>,
     /// How long it ran.
@@ -114,11 +118,11 @@ impl Scene {
     }
 
     /// A hookscript has ended: `HOOK_OUTCOME` as [`Outcome`] displays it, `HOOK_DURATION_USEC`, and where they
-    /// apply `HOOK_EXIT_CODE`, `HOOK_SIGNAL`, `HOOK_CAUSE`, `HOOK_CUT` (bytes), `HOOK_LEFT` (processes). An
+    /// apply `HOOK_EXIT_CODE`, `HOOK_SIGNAL`, `HOOK_LIMIT`, `HOOK_CAUSE`, `HOOK_CUT` (bytes), `HOOK_LEFT` (processes). An
     /// error (3) where it aborts a start, else a warning (4) unless it ended well.
     #[must_use]
     pub fn hook_ended(&self, phase: Phase, script: &str, ended: &Ended<'_>) -> Entry {
-        let Ended { outcome, cause, duration, cut, left } = *ended;
+        let Ended { outcome, limit, cause, duration, cut, left } = *ended;
         let priority = match (outcome, phase) {
             (Outcome::Ok, _) => Priority::Info,
             (_, Phase::PreStart) => Priority::Error,
@@ -128,6 +132,7 @@ impl Scene {
         let message = format!("{} {}: {phase} ended: {outcome} ({millis} ms)", self.kind.label(), self.vmid);
         let id = match (outcome, phase) {
             (Outcome::Ok, _) => message_id::HOOK_END,
+            (Outcome::TimedOut, _) => message_id::HOOK_TIMED_OUT,
             (Outcome::Aborted, _) => message_id::HOOK_ABORTED,
             (_, Phase::PreStart) => message_id::HOOK_REFUSED,
             _ => message_id::HOOK_FAILED,
@@ -144,6 +149,7 @@ impl Scene {
             .field("HOOK_DURATION_USEC", duration.as_micros().to_string())
             .field_if("HOOK_EXIT_CODE", code.map(|code| code.to_string()))
             .field_if("HOOK_SIGNAL", signal.map(|signal| signal.to_string()))
+            .field_if("HOOK_LIMIT", limit)
             .field_if("HOOK_CAUSE", cause)
             .field_if("HOOK_CUT", (cut > 0).then(|| cut.to_string()))
             .field_if("HOOK_LEFT", (left > 0).then(|| left.to_string()))
@@ -229,7 +235,7 @@ pub fn task_ended(identifier: &str, upid: &Upid, status: &str) -> Entry {
     let priority = if fine { Priority::Info } else { Priority::Error };
     task(priority, identifier, upid, &format!("<{}> end task {upid} {status}", upid.user))
         .field("MESSAGE_ID", message_id::TASK_END)
-        .field("TASK_STATUS", status)
+        .field("TASK_STATUS", status.trim_end())
 }
 
 fn task(priority: Priority, identifier: &str, upid: &Upid, message: &str) -> Entry {
@@ -264,6 +270,6 @@ mod tests {
         let explained = ids(catalog.lines().filter_map(|line| line.strip_prefix("-- ")));
         let written = ids(include_str!("records.rs").split('"'));
         assert_eq!(explained, written);
-        assert_eq!(written.len(), 12);
+        assert_eq!(written.len(), 13);
     }
 }
