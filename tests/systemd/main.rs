@@ -4,9 +4,10 @@
 mod boot;
 mod keepers;
 mod server;
+mod status;
 mod upgrade;
 
 fn main() -> std::process::ExitCode {
-    let tests = [boot::tests(), keepers::tests(), server::tests(), upgrade::tests()];
+    let tests = [boot::tests(), keepers::tests(), server::tests(), status::tests(), upgrade::tests()];
     e2e::suite::main("systemd", tests.concat())
 }

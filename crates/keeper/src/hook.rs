@@ -71,6 +71,16 @@ impl ActiveHook {
         matches!(self.running, Body::Adopted(_))
     }
 
+    /// Whether its process is the script already, and no more looking for its file.
+    pub(crate) fn is_found(&self) -> bool {
+        matches!(self.started, Started::Yes(_))
+    }
+
+    /// Whether it has been told to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// What to wait for; its outputs only where they can be taken.
     pub(crate) fn sources<'a>(&'a self, outputs: bool, sources: &mut Vec<(BorrowedFd<'a>, PollFlags)>) {
         match &self.running {

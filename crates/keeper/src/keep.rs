@@ -9,6 +9,7 @@ use crate::mend::{self, Recorded};
 use crate::next;
 use crate::orphans;
 use crate::protocol::{Asked, Hello, Reply, Request, StartRequest, line};
+use crate::status::Shown;
 use crate::tasks::{Purpose, Tasks};
 use lifecycle::{admit_start, live, resume};
 use model::{Event, GuestKind, Layout, RunId, StartReason, StopCause, Upid, UserId, Vmid};
@@ -391,6 +392,7 @@ impl Begun<'_> {
             calls: BTreeMap::new(),
             earlier: Vec::new(),
             stage: "start",
+            shown: Shown::default(),
             pending: VecDeque::new(),
             queued: Vec::new(),
             waiting: Vec::new(),
@@ -408,7 +410,7 @@ impl Keeper {
     /// Takes its place: control socket and links.
     fn take_place(&mut self) {
         let _ = links(&self.layout);
-        show(&format!("keeps {} {}", self.kind.label(), self.vmid));
+        self.show_wait();
         match listen(&self.layout, self.vmid) {
             Ok((listener, watch)) => {
                 self.listener = Some(listener);

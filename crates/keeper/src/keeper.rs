@@ -2,6 +2,7 @@ use crate::clients::{ClientId, Clients};
 use crate::hook::ActiveHook;
 use crate::machine::{Container, Ground, Machine, Simulated, VirtualMachine};
 use crate::protocol::{Asked, GuestState, Reply, Request, RunningGuest, StartRequest};
+use crate::status::Shown;
 use crate::stream::{Piped, Sinks};
 use crate::tasks::{Purpose, Tasks};
 use config::GuestConfig;
@@ -79,6 +80,8 @@ pub(crate) struct Keeper {
     pub(crate) earlier: Vec<hooks::context::Earlier>,
     /// What the keeper does, for whoever looks.
     pub(crate) stage: &'static str,
+    /// What systemd was told of it last.
+    pub(crate) shown: Shown,
 
     /// Requests for a stop that nothing has been done about.
     pub(crate) pending: VecDeque<StopRequest>,

@@ -25,6 +25,7 @@ mod next;
 mod orphans;
 mod protocol;
 mod requests;
+mod status;
 mod stream;
 mod tasks;
 mod tree;

@@ -51,7 +51,8 @@ impl Keeper {
     }
 
     /// Waits until something may have happened, or the deadline.
-    pub(crate) fn wait_for(&self, deadline: Option<Instant>) {
+    pub(crate) fn wait_for(&mut self, deadline: Option<Instant>) {
+        self.show_wait();
         let mut sources: Vec<(BorrowedFd<'_>, PollFlags)> = Vec::with_capacity(16);
         let readable = PollFlags::IN;
         sources.extend(self.listener.as_ref().map(|listener| (listener.as_fd(), readable)));

@@ -4,6 +4,7 @@
 //! only single-threaded processes call [`fork`]; [`birth`] alone is safe to call from a process with threads.
 
 mod birth;
+mod clock;
 mod exec;
 mod fork;
 mod id;
@@ -12,6 +13,7 @@ mod own;
 mod term;
 
 pub use birth::{Birth, birth};
+pub use clock::local_second;
 pub use exec::{Program, exec};
 pub use fork::{Child, Ended, fork};
 pub use id::{

@@ -117,7 +117,7 @@ fn cell(value: &Value, shape: &Shape, human: bool) -> String {
         (Shape::One(kind), Some(number)) if human => match kind {
             Kind::Bytes => Some(bytes(number)),
             Kind::Duration => Some(duration(number)),
-            Kind::Time => Some(crate::clock::local_second(number as i64)),
+            Kind::Time => Some(process::local_second(number as i64)),
             Kind::Share => Some(format!("{:.2}%", number * 100.0)),
             _ => None,
         },

@@ -1,5 +1,6 @@
 //! Work on many guests beside each other. A guest's keeper does it; here a thread each waits for its end.
 
+use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,6 +13,8 @@ const STACK: usize = 256 * 1024;
 /// Those who work, each for a `T`.
 pub(super) struct Crew<T = ()> {
     limit: usize,
+    /// What they do, for `systemctl status`; none where nobody looks.
+    shown: Option<&'static str>,
     begun: usize,
     busy: BTreeMap<usize, Job>,
     sender: Sender<(usize, Result<T, String>)>,
@@ -27,10 +30,10 @@ struct Job {
 pub(super) type Told<'a, T> = &'a mut dyn FnMut(&str, Result<T, String>);
 
 impl<T: Send + 'static> Crew<T> {
-    /// So many at once.
-    pub(super) fn new(limit: usize) -> Self {
+    /// So many at once, who do this, where systemd is told of it.
+    pub(super) fn new(limit: usize, shown: Option<&'static str>) -> Self {
         let (sender, ends) = channel();
-        Self { limit, begun: 0, busy: BTreeMap::new(), sender, ends }
+        Self { limit, shown, begun: 0, busy: BTreeMap::new(), sender, ends }
     }
 
     /// Begins with a job. It is given up where it takes longer than `limit`, and goes on unheard.
@@ -43,6 +46,7 @@ impl<T: Send + 'static> Crew<T> {
         let (id, sender) = (self.begun, self.sender.clone());
         self.begun += 1;
         self.busy.insert(id, Job { name, deadline: limit.map(|limit| Instant::now() + limit) });
+        self.show();
         let body = move || {
             let result = catch_unwind(AssertUnwindSafe(work));
             // Nobody hears of a job that has been given up.
@@ -83,16 +87,31 @@ impl<T: Send + 'static> Crew<T> {
             None => self.ends.recv().ok(),
             Some(first) => self.ends.recv_timeout(first.saturating_duration_since(Instant::now())).ok(),
         };
-        if let Some((id, result)) = end
-            && let Some(job) = self.busy.remove(&id)
-        {
+        let ended = end.and_then(|(id, result)| Some((self.busy.remove(&id)?, result)));
+        let has_ended = ended.is_some();
+        if let Some((job, result)) = ended {
             told(&job.name, result);
         }
         let now = Instant::now();
         let late = self.busy.extract_if(.., |_, job| job.deadline.is_some_and(|deadline| deadline <= now));
-        for (_, job) in late {
-            told(&job.name, Err("got timeout".to_owned()));
+        let was_late = late.map(|(_, job)| told(&job.name, Err("got timeout".to_owned()))).count() > 0;
+        if has_ended || was_late {
+            self.show();
         }
+    }
+
+    /// Tells systemd who is waited for, so that `systemctl status` has it.
+    fn show(&self) {
+        let Some(what) = self.shown else { return };
+        let names: Vec<&str> = self.busy.values().map(|job| job.name.as_str()).collect();
+        let line = match &names[..] {
+            [] => String::new(),
+            names => format!(
+                "{what}: waits for {}; 'systemctl status hookvisor-keeper@VMID' says why",
+                names.join(", ")
+            ),
+        };
+        let _ = sd_notify::notify(&[NotifyState::Status(&line)]);
     }
 }
 
@@ -105,7 +124,7 @@ mod tests {
     #[test]
     fn no_more_than_the_limit_work_at_once_and_all_are_told() {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let mut crew = Crew::new(3);
+        let mut crew = Crew::new(3, None);
         let mut ended = Vec::new();
         let mut told = |name: &str, result: Result<(), String>| ended.push((name.to_owned(), result));
         for number in 0..20 {
@@ -127,7 +146,7 @@ mod tests {
     #[test]
     fn one_that_hangs_is_given_up_and_a_broken_one_is_told() {
         let hold = Arc::new(Barrier::new(2));
-        let mut crew = Crew::new(2);
+        let mut crew = Crew::new(2, None);
         let held = Arc::clone(&hold);
         crew.begin("stuck".to_owned(), Some(Duration::from_millis(20)), move || {
             held.wait();

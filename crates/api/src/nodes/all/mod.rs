@@ -5,7 +5,7 @@ pub mod start;
 pub mod stop;
 
 use crate::task::Task;
-use crate::{ApiError, Context, Params};
+use crate::{ApiError, Context, Origin, Params};
 use config::GuestConfig;
 use config::format::{Format, startup};
 use config::schema::Property;
@@ -102,6 +102,11 @@ impl<'t, 'c, 'o> Round<'t, 'c, 'o> {
             down: startup.down,
             running,
         }
+    }
+
+    /// What systemd is told that is done: where a command does it, which may be a unit's. A server's task is none.
+    fn shown(&self, what: &'static str) -> Option<&'static str> {
+        matches!(self.context().origin, Origin::Command(_)).then_some(what)
     }
 
     /// How many guests at once.

@@ -54,7 +54,7 @@ fn start(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         for guest in &guests {
             remove_backup_lock(&round, guest);
         }
-        let mut crew = Crew::new(round.workers(params));
+        let mut crew = Crew::new(round.workers(params), round.shown("starting"));
         let mut told = |name: &str, result: Result<(), String>| {
             if let Err(status) = result {
                 round.warn(&format!("Starting {name} failed: {status}"));
@@ -126,7 +126,7 @@ fn recover(round: &Round<'_, '_, '_>, named: Option<&[Vmid]>) {
         path: layout.runs(),
         source,
     });
-    let mut crew = Crew::new(usize::MAX);
+    let mut crew = Crew::new(usize::MAX, round.shown("recovering"));
     for vmid in round.expect(recorded).unwrap_or_default() {
         let wanted = named.is_none_or(|named| named.contains(&vmid));
         if !wanted || !client::state(layout, vmid).abandoned {

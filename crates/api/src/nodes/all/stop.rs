@@ -51,7 +51,7 @@ fn stop(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     task::run_counting(context, "stopall", "", |task| {
         let round = Round::new(task);
         let guests = round.guests(named.as_deref(), |vmid| is_kept(context, vmid))?;
-        let mut crew = Crew::new(round.workers(params));
+        let mut crew = Crew::new(round.workers(params), round.shown("stopping"));
         let mut told = |name: &str, result: Result<Option<String>, String>| match result {
             Ok(None) => {}
             // It is stopped, which is what was asked for.
