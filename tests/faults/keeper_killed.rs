@@ -47,6 +47,10 @@ fn keeper_and_hypervisor_are_killed(host: &Host, kind: Kind) {
     guest.wait_run_end();
     assert_eq!(guest.status(), "stopped");
     guest.lived("pre-start post-start post-stop");
+    assert_eq!(guest.notes()[2].stop_cause, "unknown");
+    let said = format!("{} stopped: unknown (it ended while nobody watched)", guest.vmid());
+    let records = guest.records();
+    assert!(records.iter().any(|record| e2e::journal::text(record, "MESSAGE").ends_with(&said)), "{said}");
     guest.start().ok();
     guest.stop().ok();
 }

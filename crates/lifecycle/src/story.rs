@@ -148,6 +148,9 @@ pub(crate) fn live_on<H: Host>(host: &mut H, mut calls: Calls, from: Stage) -> R
                 let _ = host.record(Event::Gone { cause, detail: error.clone() }, false)?;
                 Stage::Gone(cause, Some(error))
             }
+            Stage::FoundGone(StopCause::Unknown) => {
+                gone(host, StopCause::Unknown, "it ended while nobody watched".to_owned())?
+            }
             Stage::FoundGone(cause) => gone(host, cause, String::new())?,
             Stage::Gone(cause, error) => {
                 host.release()?;
