@@ -8,7 +8,7 @@ pub(crate) fn tests() -> Vec<Test> {
     e2e::tests!(bare [Root, DebianPackage]:
         the_host_is_laid_out_and_the_first_hook_is_on_record, a_build_gives_the_same_bytes_again,
         a_name_that_is_taken_stays_as_it_is, an_installation_that_is_cut_short_is_gone_on_with,
-        a_host_that_cannot_be_laid_out_is_told_how, the_maintainer_scripts_are_sound)
+        a_host_that_cannot_be_laid_out_is_told_how, systemd_has_nothing_to_say_about_the_units, the_maintainer_scripts_are_sound)
 }
 
 fn the_host_is_laid_out_and_the_first_hook_is_on_record() {
@@ -77,6 +77,12 @@ fn a_host_that_cannot_be_laid_out_is_told_how() {
     let installed = debian.install(NEW).ok();
     installed.complains("'/etc/pve' is not laid out; 'hookvisor init --node NAME' does it");
     assert_eq!(debian.state("hookvisor"), format!("installed {NEW}"));
+}
+
+fn systemd_has_nothing_to_say_about_the_units() {
+    let debian = Debian::with(NEW);
+    let told = debian.sh("systemd-analyze verify /usr/lib/systemd/system/hookvisor*.service").ok();
+    assert_eq!((told.out(), told.err()), (String::new(), String::new()));
 }
 
 fn the_maintainer_scripts_are_sound() {

@@ -106,6 +106,13 @@ fn units_and_control_groups_are_those_of_proxmox_ve(host: &Host) {
     machine.run(&format!("pct reboot {CT}"));
     assert_ne!(machine.keeper(CT), before);
     assert_eq!(machine.notes().len(), 4);
+    // Another target that does not know of them ends neither keeper nor guest.
+    let keepers = [VM, CT].map(|guest| machine.keeper(guest));
+    machine.notes();
+    machine.run("systemctl isolate multi-user.target");
+    assert_eq!([VM, CT].map(|guest| machine.keeper(guest)), keepers);
+    assert_eq!(machine.run(&format!("qm status {VM}; pct status {CT}")), "status: running\nstatus: running");
+    assert_eq!(machine.notes(), [""; 0]);
     // What is told is the unit's.
     let said = machine.run(&format!("journalctl -q -u hookvisor-keeper@{CT} -o cat"));
     assert_eq!(said.matches(&format!("hook of {CT} in post-start")).count(), 2, "{said}");
