@@ -74,7 +74,10 @@ pub(crate) fn prepare() -> Result<HostVm, String> {
     let mut tests = build()?;
     let suite = tests.remove(SUITE).ok_or_else(|| format!("cargo built no {SUITE}"))?;
     let alone = lock()?;
-    let folder = target().join("host-vm");
+    let folder = match other_release() {
+        None => target().join("host-vm"),
+        Some(release) => target().join(format!("host-vm-{release}")),
+    };
     disks(&folder)?;
     payload(&folder, &tests)?;
     Ok(HostVm { folder, suite, _alone: alone })
@@ -116,6 +119,7 @@ fn failed(path: &Path, error: &std::io::Error) -> String {
 pub(crate) fn made_of(recipe: &str, code: &str) -> Result<String, String> {
     let mut hasher = DefaultHasher::new();
     code.hash(&mut hasher);
+    suite_name()?.hash(&mut hasher);
     for file in files()?.iter().filter(|file| file.starts_with(recipe)) {
         file.hash(&mut hasher);
         fs::read(root().join(file))
@@ -141,11 +145,27 @@ pub(crate) fn sources() -> Result<String, String> {
         show(&mut command("apt-get", &["update", "-qq"]))?;
         found = list()?;
     }
-    if found.is_empty() { Err("apt knows no source of Debian's packages".to_owned()) } else { Ok(found) }
+    if found.is_empty() {
+        return Err("apt knows no source of Debian's packages".to_owned());
+    }
+    let Some(other) = other_release() else { return Ok(found) };
+    let own = own_release()?;
+    Ok(found
+        .replace(&format!(" {own} "), &format!(" {other} "))
+        .replace(&format!(" {own}-"), &format!(" {other}-")))
 }
 
-/// The name of this machine's release.
+/// The name of the release that the tests' Debian is of: this machine's, or another one that is asked for.
 pub(crate) fn suite_name() -> Result<String, String> {
+    other_release().map_or_else(own_release, Ok)
+}
+
+/// The release that is asked for, such as `trixie`.
+fn other_release() -> Option<String> {
+    std::env::var("DEBIAN_RELEASE").ok().filter(|release| !release.is_empty())
+}
+
+fn own_release() -> Result<String, String> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     suite.map(str::to_owned).ok_or_else(|| "/etc/os-release names no release".to_owned())

@@ -321,7 +321,7 @@ impl Keeper {
 
     /// A guest that does not obey is about to lose what it has not written: that must not go unnoticed.
     fn tell_of_force(&mut self, waited: Duration) {
-        let waited = waited.as_secs();
+        let waited = (waited + Duration::from_millis(500)).as_secs();
         let text = match waited {
             0 => "no time is left for it to shut down: it is ended by force".to_owned(),
             _ => format!("it has not shut down within {waited} s: it is ended by force"),
