@@ -136,6 +136,16 @@ fn scripts_are_mended(host: &Host) {
             add(&host.at("var/lib/hookvisor/approvals"), &format!("bound {} {volume}\n", guest.vmid()));
         }
     }
+    for (name, text) in [
+        ("lost", "#!/usr/bin/no-such-program\n"),
+        ("env", "#!/usr/bin/env no-such-program\n"),
+        ("dos", "#!/bin/sh\r\nexit\r\n"),
+        ("bare.py", "print(1)\n"),
+        ("moved", "#!/usr/local/bin/sh\n"),
+    ] {
+        let volume = host.snippet(name, text);
+        guest(host, &format!("hookscript: {volume}\n"));
+    }
     for value in ["local:snippets/none.sh", "nonsense", "local:iso/x.iso"] {
         guest(host, &format!("hookscript: {value}\n"));
     }
@@ -147,6 +157,8 @@ fn scripts_are_mended(host: &Host) {
         fs::write(hooks_d.join(name), "#!/bin/sh\n").expect("a drop-in can be written");
         chmod(&hooks_d.join(name), mode);
     }
+    fs::write(hooks_d.join("40-dos"), "#!/bin/sh\r\n").expect("a drop-in can be written");
+    chmod(&hooks_d.join("40-dos"), 0o755);
     symlink("/nowhere", hooks_d.join("30-lost")).expect("a link can be made");
     fs::create_dir(hooks_d.join("folder")).expect("a folder can be made");
     is_mended(
@@ -159,6 +171,12 @@ fn scripts_are_mended(host: &Host) {
             "snippets/open' (mode 0777)",
             "settings cannot be read: line 2: unknown setting 'timeut'",
             "script 'local:snippets/theirs' is not approved",
+            "line 1: '/usr/bin/no-such-program' is not on this host",
+            "line 1: no 'no-such-program' is in /sbin:/bin:/usr/sbin:/usr/bin",
+            "line 1: the first line ends with a carriage return",
+            "line 1: there is no '#!' line, so /bin/sh runs it, though it is Python",
+            "line 1: '/usr/local/bin/sh' is not on this host; it is",
+            "hooks.d/40-dos: line 1: the first line ends with a carriage return",
             "10-off: is skipped: it is not executable",
             "20-open' (mode 0757)",
             "script 'hooks.d/30-lost' does not exist",

@@ -1,4 +1,4 @@
-//! The hookscripts of guests, and the drop-ins: found, executable, approved where that is asked for, and in nobody's reach.
+//! The hookscripts of guests, and the drop-ins: found, executable, with an interpreter, approved where that is asked for, and in nobody's reach.
 
 use crate::scene::{Guest, Scene};
 use crate::storages::{LIMIT, hangs};
@@ -11,6 +11,7 @@ use model::{DropIn, Layout, Vmid, VolumeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use storage::Storages;
+use workshop::Remedy;
 
 /// Why a script that cannot be called counts.
 const REFUSED: &str = "the guest's start is refused at pre-start";
@@ -80,6 +81,7 @@ impl Used {
             found.extend(self.unapproved(&path));
         }
         found.extend(unreadable(&self.about(), &path));
+        found.extend(unrunnable(&self.about(), &path));
         if found.is_empty() {
             found.push(Finding::ok(self.about(), path.display().to_string()));
         }
@@ -148,6 +150,18 @@ fn unreadable(about: &str, path: &Path) -> Option<Finding> {
     Some(Finding::problem(about, format!("its settings cannot be read: {error}"), REFUSED, mend))
 }
 
+/// A first line by which no interpreter is found.
+fn unrunnable(about: &str, path: &Path) -> Option<Finding> {
+    let unrunnable = workshop::unrunnable(path).ok()??;
+    let mend = match unrunnable.remedy {
+        Some(Remedy::Install(package)) => format!("apt-get install {package}"),
+        Some(Remedy::Edit(expression)) => format!("sed -i '{expression}' {}", shell(path)),
+        None => crate::word::edit(path, Some(unrunnable.line)),
+    };
+    let what = format!("line {}: {}", unrunnable.line, unrunnable.what);
+    Some(Finding::problem(about, what, unrunnable.why, mend))
+}
+
 /// The drop-in folders.
 pub(crate) fn drop_ins(scene: &Scene) -> Vec<Finding> {
     let (mut drop_ins, mut skipped) = (BTreeSet::new(), BTreeMap::new());
@@ -185,7 +199,7 @@ pub(crate) fn drop_ins(scene: &Scene) -> Vec<Finding> {
 fn judge(layout: &Layout, drop_in: &DropIn) -> Vec<Finding> {
     let (about, path) = (drop_in.to_string(), layout.drop_in(drop_in));
     match chain::locate(layout, drop_in) {
-        Ok(_) => unreadable(&about, &path).into_iter().collect(),
+        Ok(_) => unreadable(&about, &path).into_iter().chain(unrunnable(&about, &path)).collect(),
         Err(Problem::NotExecutable(_)) => vec![passed_over(&path, Why::NotExecutable)],
         Err(Problem::Untrusted(_)) => reachable(layout, &about, &path),
         Err(error) => vec![Finding::problem(about, error.to_string(), REFUSED, put_aside(&path))],

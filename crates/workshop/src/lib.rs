@@ -27,3 +27,4 @@ pub use finding::{Finding, How, Level, Report, Unjudged};
 pub use mask::{Mask, holds_secret};
 pub use new::{NewError, Template, new};
 pub use rule::Rule;
+pub use rules::{Remedy, Unrunnable, unrunnable};

@@ -4,6 +4,7 @@ mod again;
 mod commands;
 mod elsewhere;
 mod file;
+mod first_line;
 mod guest;
 mod pairs;
 mod phases;
@@ -21,7 +22,9 @@ use std::collections::BTreeMap;
 
 pub(crate) use commands::{Names, near, unknown as unknown_commands};
 pub(crate) use elsewhere::of_environment;
-pub(crate) use file::{located, of_file};
+pub(crate) use file::of_file;
+pub(crate) use first_line::located;
+pub use first_line::{Remedy, Unrunnable, unrunnable};
 pub(crate) use phases::takes_phase;
 pub(crate) use reading::of_reading;
 pub(crate) use secrets::in_text;
