@@ -19,7 +19,7 @@ const UNSHARE: Need = Need::Program("unshare", "util-linux");
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once [QEMU]: a_ready_host_is_ready, scripts_are_mended, settings_are_mended, storages_are_mended,
-            usage_is_that_of_all_commands;
+            configurations_are_mended, usage_is_that_of_all_commands;
         once [QEMU, FLOCK]: locks_are_mended;
         once [QEMU, IP, Need::Bridge]: guests_are_mended;
         once [QEMU, LXC, BUSYBOX]: nothing_is_changed;
@@ -300,6 +300,29 @@ fn guests_are_mended(host: &Host) {
         ],
     );
     run(host.command("ip").args(["link", "del", &bridge])).ok();
+}
+
+fn configurations_are_mended(host: &Host) {
+    let [value, unknown, torn] =
+        ["memory: abc\n", "nonsense: 1\n", "half a line\n"].map(|line| guest(host, line));
+    is_mended(
+        host,
+        &[
+            &format!("/{}.conf' line 7: unable to parse value of 'memory' - ", value.id()),
+            &format!("/{}.conf' line 7: unable to parse value of 'nonsense' - unknown setting", unknown.id()),
+            &format!("/{}.conf' line 7: unable to parse 'half a line'", torn.id()),
+        ],
+    );
+    assert!(
+        value.config().contains("memory: 512\n") && !value.config().contains("abc"),
+        "{}",
+        value.config()
+    );
+    // What is no more in force is no problem.
+    add(&value.config_path(), "\n[before]\nmemory: abc\n");
+    let found = examined(host);
+    let of_snapshot = format!("note configuration of {}: ", value.id());
+    assert!(found.iter().any(|(line, _)| line.starts_with(&of_snapshot)), "{found:#?}");
 }
 
 fn keepers_are_mended(host: &Host, kind: Kind) {

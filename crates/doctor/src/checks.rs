@@ -4,8 +4,8 @@ use crate::scene::Scene;
 use crate::word::path;
 use crate::{Finding, State, apart};
 use crate::{
-    bridges, cgroups, containers, hooks_conf, kernel, kvm, locks, machines, record, runs, scripts, server,
-    storages, units, workshop,
+    bridges, cgroups, configurations, containers, hooks_conf, kernel, kvm, locks, machines, record, runs,
+    scripts, server, storages, units, workshop,
 };
 use model::Layout;
 use serde::Serialize;
@@ -62,7 +62,10 @@ const GROUPS: &[Group] = &[
             ("hooks.conf", hooks_conf::readable),
         ],
     },
-    Group { name: "guests", checks: &[("locks", locks::held), ("runs", runs::kept)] },
+    Group {
+        name: "guests",
+        checks: &[("configurations", configurations::readable), ("locks", locks::held), ("runs", runs::kept)],
+    },
     Group { name: "record", checks: &[("journal", record::journal), ("fallback", record::fallback)] },
     Group { name: "workshop", checks: &[("sandbox", workshop::sandbox)] },
     Group {

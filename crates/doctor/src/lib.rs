@@ -8,6 +8,7 @@ mod apart;
 mod bridges;
 mod cgroups;
 mod checks;
+mod configurations;
 mod containers;
 mod finding;
 mod hooks_conf;

@@ -16,10 +16,15 @@ pub(crate) struct Guest {
 impl Guest {
     /// The program that changes it.
     pub(crate) fn program(&self) -> &'static str {
-        match self.kind {
-            GuestKind::Qemu => "qm",
-            GuestKind::Lxc => "pct",
-        }
+        program(self.kind)
+    }
+}
+
+/// The program that changes guests of a kind.
+pub(crate) fn program(kind: GuestKind) -> &'static str {
+    match kind {
+        GuestKind::Qemu => "qm",
+        GuestKind::Lxc => "pct",
     }
 }
 

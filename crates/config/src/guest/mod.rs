@@ -163,6 +163,8 @@ impl Section {
 pub struct Warning {
     /// The number of the line, from 1.
     pub line: usize,
+    /// Whether it stands in what is in force: in no snapshot, and not in what is pending.
+    pub in_force: bool,
     /// What is wrong.
     pub problem: Problem,
 }

@@ -202,7 +202,8 @@ impl Reader {
     }
 
     fn warn(&mut self, problem: Problem) {
-        self.warnings.push(Warning { line: self.line, problem });
+        let in_force = matches!(self.place, Place::Main);
+        self.warnings.push(Warning { line: self.line, in_force, problem });
     }
 }
 
