@@ -19,7 +19,7 @@ const UNSHARE: Need = Need::Program("unshare", "util-linux");
 pub(crate) fn tests() -> Vec<Test> {
     tests!(
         once [QEMU]: a_ready_host_is_ready, scripts_are_mended, settings_are_mended, storages_are_mended,
-            configurations_are_mended, usage_is_that_of_all_commands;
+            configurations_are_mended, a_script_that_is_stopped_is_told_of, usage_is_that_of_all_commands;
         once [QEMU, FLOCK]: locks_are_mended;
         once [QEMU, IP, Need::Bridge]: guests_are_mended;
         once [QEMU, LXC, BUSYBOX]: nothing_is_changed;
@@ -325,6 +325,26 @@ fn configurations_are_mended(host: &Host) {
     assert!(found.iter().any(|(line, _)| line.starts_with(&of_snapshot)), "{found:#?}");
 }
 
+fn a_script_that_is_stopped_is_told_of(host: &Host) {
+    let guest = host.vm(&Behaviour::Obeys);
+    guest.on("pre-start", "exec sleep 1000");
+    let start = guest.spawn("start", &[]);
+    let script = guest.wait_noted("pre-start", 1).pid;
+    let about = format!("pre-start of {}: ", guest.id());
+    assert!(!examined(host).iter().any(|(line, _)| line.contains(&about)), "a call takes its time");
+    proc::signal(script, rustix::process::Signal::STOP);
+    wait::until("the script to be stopped", || process_is_stopped(script).then_some(()));
+    is_mended(host, &[&format!("problem {about}")]);
+    host.hookvisor(["hooks", "abort", &guest.id()]).ok();
+    start.finish().fails();
+    guest.wait_run_end();
+}
+
+fn process_is_stopped(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:\tT"))
+}
+
 fn keepers_are_mended(host: &Host, kind: Kind) {
     let guest = host.guest(kind);
     guest.start().ok();
@@ -371,12 +391,25 @@ fn nothing_is_changed(host: &Host) {
         &format!("\ndir: fresh\n\tpath {}\n\tcontent iso,snippets,images\n", fresh.display()),
     );
     fs::create_dir(&fresh).expect("a folder can be made");
+    // A script that hangs, one that nothing runs, and a line that nobody reads.
+    guests[0].on("pre-stop", "exec sleep 1000");
+    let stop = guests[0].spawn("stop", &[]);
+    let script = guests[0].wait_noted("pre-stop", 1).pid;
+    proc::signal(script, rustix::process::Signal::STOP);
+    wait::until("the script to be stopped", || process_is_stopped(script).then_some(()));
+    let lost = guest(host, &format!("nonsense: 1\nhookscript: {}\n", host.snippet("lost", "#!/none\n")));
     let before = all_of(host, &guests);
     let output = host.hookvisor(["doctor"]);
-    assert!(output.out().contains("its keeper is dead"), "{}", output.describe());
+    for told in ["its keeper is dead", "and is stopped", "'/none' is not on this host", "'nonsense'"] {
+        assert!(output.out().contains(told), "{told:?}: {}", output.describe());
+    }
+    assert!(output.out().contains(&format!("configuration of {}: ", lost.id())), "{}", output.describe());
     assert_eq!(all_of(host, &guests), before);
+    proc::signal(script, rustix::process::Signal::CONT);
+    host.hookvisor(["hooks", "abort", &guests[0].id()]).ok();
+    stop.finish().ok();
     host.hookvisor(["recover"]).ok();
-    guests.iter().for_each(|guest| drop(guest.stop().ok()));
+    guests[1..].iter().for_each(|guest| drop(guest.stop().ok()));
 }
 
 fn a_storage_that_hangs_holds_up_nobody(host: &Host) {

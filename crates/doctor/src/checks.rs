@@ -4,8 +4,8 @@ use crate::scene::Scene;
 use crate::word::path;
 use crate::{Finding, State, apart};
 use crate::{
-    bridges, cgroups, configurations, containers, hooks_conf, kernel, kvm, locks, machines, record, runs,
-    scripts, server, storages, units, workshop,
+    bridges, calls, cgroups, configurations, containers, hooks_conf, kernel, kvm, locks, machines, record,
+    runs, scripts, server, storages, units, workshop,
 };
 use model::Layout;
 use serde::Serialize;
@@ -64,7 +64,12 @@ const GROUPS: &[Group] = &[
     },
     Group {
         name: "guests",
-        checks: &[("configurations", configurations::readable), ("locks", locks::held), ("runs", runs::kept)],
+        checks: &[
+            ("configurations", configurations::readable),
+            ("locks", locks::held),
+            ("runs", runs::kept),
+            ("calls", calls::running),
+        ],
     },
     Group { name: "record", checks: &[("journal", record::journal), ("fallback", record::fallback)] },
     Group { name: "workshop", checks: &[("sandbox", workshop::sandbox)] },

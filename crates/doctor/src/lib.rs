@@ -6,6 +6,7 @@
 
 mod apart;
 mod bridges;
+mod calls;
 mod cgroups;
 mod checks;
 mod configurations;

@@ -214,6 +214,7 @@ impl Keeper {
             running,
             phase: self.hook.as_ref().map(|hook| hook.phase),
             hook_pid: self.hook.as_ref().and_then(|hook| hook.process).map(|process| process.pid),
+            hook_ends_in: self.hook_deadline().map(|(at, _)| millis_until(at)),
             keeper: Some(std::process::id()),
             stage: self.stage.to_owned(),
             abandoned: false,
@@ -363,4 +364,8 @@ pub(crate) fn begin_records(
             .field("TASK_UPID", upid.to_string());
         journal.send(entry);
     }
+}
+
+fn millis_until(deadline: Instant) -> u64 {
+    u64::try_from(deadline.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u64::MAX)
 }

@@ -245,6 +245,9 @@ pub struct GuestState {
     pub phase: Option<Phase>,
     /// The pid of that hookscript.
     pub hook_pid: Option<u32>,
+    /// In how many milliseconds its limit ends it, or that of the stop; none where nothing does.
+    #[serde(default)]
+    pub hook_ends_in: Option<u64>,
     /// The keeper's pid.
     pub keeper: Option<u32>,
     /// What the keeper does: `pre-start`, `launch`, `running`, `stop` …
