@@ -153,6 +153,13 @@ fn a_unit_that_fails_says_why(host: &Host) {
         );
         let state = machine.run(&format!("systemctl is-active {unit} || true"));
         assert_eq!(state, if then == Then::Waits { "failed" } else { "activating" }, "{status}");
+        // It may just be begun again.
+        let wanted = format!("{unit}.service: ");
+        let told = wait::until_quietly(|| {
+            let doctor = machine.run("hookvisor doctor || true");
+            doctor.lines().any(|line| line.contains(&wanted) && line.contains(reason)).then_some(())
+        });
+        assert!(told.is_some(), "the doctor does not say '{reason}'");
         machine.run(mend);
         wait::until("the unit to be what it was", || {
             let state = machine.run(&format!("systemctl is-active {unit} || true"));
