@@ -151,10 +151,17 @@ fn suspend_and_resume_run_no_phase(host: &Host) {
 fn a_locked_guest_is_not_started(host: &Host) {
     let guest = host.vm(&Behaviour::Obeys);
     guest.set(&["--lock", "backup"]);
-    guest.start().fails().complains("VM is locked (backup)");
+    let unlock = format!("hint: 'qm unlock {}' takes the lock 'backup' away", guest.id());
+    guest.start().fails().complains("VM is locked (backup)").prints(&unlock);
+    host.qm(["set", &guest.id(), "--memory", "32"])
+        .fails()
+        .complains("VM is locked (backup)")
+        .prints(&unlock);
+    let config = format!("/nodes/pve1/qemu/{}/config", guest.id());
+    host.run("pvesh", ["set", &config, "--memory", "32"]).fails().prints(&unlock);
     guest.lived("");
     guest.command("start", &["--skiplock"]).ok();
-    guest.stop().fails().complains("VM is locked (backup)");
+    guest.stop().fails().complains("VM is locked (backup)").prints(&unlock);
     guest.command("stop", &["--skiplock"]).ok();
     guest.command("unlock", &[]).ok();
     guest.lived("pre-start post-start pre-stop post-stop");

@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::output::{Aside, Terminal, complain, give_hint, print};
 use crate::{programs, pvesh};
 use api::{ApiError, Authority, Context, Given, Origin, Output};
-use model::{ContentType, GuestKind, Layout, StorageId};
+use model::{ContentType, GuestKind, Layout, StorageId, Stream, Vmid};
 use record::history;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -26,12 +26,18 @@ const RUNS: usize = 5;
 /// Runs a program's command.
 pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) -> ExitCode {
     let words = &pvesh::with_flags_behind(program, words)[..];
-    let done = match parse(program, words) {
+    let (about, done) = match parse(program, words) {
         Ok(Asked::Call { command, given, format }) => {
-            call(program, command, layout, given, format).map_err(|failure| (command, failure))
+            let vmid = given.iter().find(|(name, _)| name == "vmid");
+            let about = vmid.and_then(|(_, vmid)| vmid.joined().parse::<Vmid>().ok());
+            let done = call(program, command, layout, given, format);
+            (about, done.map_err(|failure| (command, failure)))
         }
         Ok(Asked::Path { command, of, words }) => {
-            pvesh::run(program, command, of, layout, &words).map_err(|failure| (command, failure))
+            let path = words.iter().find(|word| word.contains('/'));
+            let about = path.and_then(|path| path.split('/').find_map(|part| part.parse().ok()));
+            let done = pvesh::run(program, command, of, layout, &words);
+            (about, done.map_err(|failure| (command, failure)))
         }
         Ok(Asked::Help(text)) => {
             print(&text);
@@ -65,6 +71,9 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
                 text.push_str(&help::usage(program, command));
                 text.push('\n');
             }
+            if let Some(hint) = about.and_then(|vmid| hint_of_lock(&text, vmid)) {
+                Terminal.write(Stream::Stdout, hint.as_bytes());
+            }
             fail(&text);
             ExitCode::from(error.manner().exit)
         }
@@ -76,6 +85,27 @@ fn fail(text: &str) {
     complain(text);
     let first = text.lines().next().unwrap_or_default();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(first)]);
+}
+
+/// What there is to do where the lock in a guest's configuration is in the way.
+fn hint_of_lock(error: &str, vmid: Vmid) -> Option<String> {
+    let (kind, lock) = error.lines().next()?.split_once(" is locked (")?;
+    let lock = lock.strip_suffix(')')?;
+    let program = match kind {
+        "VM" => "qm",
+        "CT" => "pct",
+        _ => return None,
+    };
+    Some(match lock {
+        "suspended" => {
+            format!(
+                "hint: '{program} start {vmid}' passes this lock, '{program} unlock {vmid}' takes it away\n"
+            )
+        }
+        _ => format!(
+            "hint: '{program} unlock {vmid}' takes the lock '{lock}' away, where nobody is at it any more; 'hookvisor doctor' tells\n"
+        ),
+    })
 }
 
 /// Why a command did not do what it was asked for.
@@ -239,5 +269,23 @@ impl Lookup for Host {
         let cfg = self.0.as_ref().and_then(|store| store.storage_cfg().ok());
         let ids = cfg.map(|cfg| cfg.sections.iter().map(|section| section.id.to_string()).collect());
         ids.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_comes_with_what_takes_it_away() {
+        let hint = |text: &str| hint_of_lock(text, "100".parse().unwrap());
+        for (text, command) in [
+            ("VM is locked (backup)\n", "'qm unlock 100'"),
+            ("CT is locked (snapshot-delete)\n", "'pct unlock 100'"),
+            ("VM is locked (suspended)\n", "'qm start 100'"),
+        ] {
+            assert!(hint(text).unwrap().starts_with(&format!("hint: {command} ")), "{text}");
+        }
+        assert_eq!(hint("VM 100 not running\n"), None);
     }
 }
