@@ -28,14 +28,8 @@ struct Group {
     checks: &'static [(&'static str, Check)],
 }
 
-/// What is quickly looked at and everybody is told in passing, without a limit, from this state on.
-const IN_PASSING: [(Check, State); 5] = [
-    (machines::program, State::Problem),
-    (containers::program, State::Problem),
-    (containers::ids, State::Problem),
-    (kernel::devices, State::Problem),
-    (server::accounts, State::Note),
-];
+/// What is quickly looked at and everybody is told in passing, without a limit, where it is a problem.
+const IN_PASSING: [Check; 4] = [machines::program, containers::program, containers::ids, kernel::devices];
 
 const GROUPS: &[Group] = &[
     Group {
@@ -167,9 +161,8 @@ pub fn settings(layout: &Layout, scripts: &[PathBuf]) -> Vec<Finding> {
 #[must_use]
 pub fn missing(layout: &Layout) -> Vec<String> {
     let scene = Scene::look(layout);
-    let found = IN_PASSING
-        .iter()
-        .flat_map(|(check, from)| check(&scene).into_iter().filter(move |found| found.state >= *from));
+    let found = IN_PASSING.iter().flat_map(|check| check(&scene));
+    let found = found.filter(|found| found.state == State::Problem);
     let line = |found: Finding| {
         let mend = found.mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
         format!("{}: {}{mend}", found.about, found.what)
