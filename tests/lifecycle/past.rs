@@ -11,8 +11,9 @@ pub(crate) fn tests() -> Vec<Test> {
         each []: everything_on_record_is_shown, runs_are_watched_as_they_happen;
         once [QEMU]: a_secret_is_shown_nowhere, a_call_is_made_again_as_it_was, a_script_that_was_mended_is_tried, what_cannot_be_made_again_is_named,
             a_call_that_hangs_is_ended_again;
-        once [QEMU, Need::Program("bwrap", "bubblewrap")]: a_call_is_made_again_in_a_sandbox,
-            a_call_that_hangs_in_the_sandbox_is_ended_with_its_time
+        once [QEMU, Need::Root, Need::Program("bwrap", "bubblewrap"), Need::Program("unshare", "util-linux")]:
+            a_call_is_made_again_in_a_sandbox;
+        once [QEMU, Need::Program("bwrap", "bubblewrap")]: a_call_that_hangs_in_the_sandbox_is_ended_with_its_time
     )
 }
 
@@ -220,6 +221,9 @@ fn a_call_is_made_again_in_a_sandbox(host: &Host) {
         assert_eq!(row["same"], true, "{row}");
     }
     assert!(!touched.exists(), "nothing of it reaches the host");
+    let hidden = "mount --make-rprivate / && mount --bind /dev/null \"$(command -v bwrap)\" && exec hookvisor hooks replay \"$1\"";
+    let without = host.run("unshare", ["--mount", "sh", "-c", hidden, "sh", &run]).fails();
+    without.complains("(Debian package bubblewrap); --real --yes makes the call on this host, as root");
 }
 
 fn a_script_that_was_mended_is_tried(host: &Host) {

@@ -12,7 +12,9 @@ use model::{Layout, Stream};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
-use workshop::lives::{self, Life, LifeReport, Limits, Moment, ScriptReport, Setting, Standing, World};
+use workshop::lives::{
+    self, Life, LifeReport, Limits, Moment, SandboxError, ScriptReport, Setting, Standing, World,
+};
 
 /// The exit code where a script fails in a life.
 const FAILED: u8 = 1;
@@ -97,7 +99,7 @@ fn no_life(value: &str) -> String {
 /// Looks at all that is given before anything is played.
 fn look(scripts: &[&str], junit: Option<&str>, setting: &Setting) -> Result<(), String> {
     for script in scripts {
-        lives::look(Path::new(script), setting).map_err(|error| told(&error))?;
+        lives::look(Path::new(script), setting).map_err(|error| without_sandbox(&error))?;
     }
     let Some(path) = junit else { return Ok(()) };
     let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -134,7 +136,7 @@ fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Fail
                     out.write(Stream::Stdout, one(path, setting.world, life, verbose).as_bytes());
                 }
             };
-            lives::test(Path::new(path), &lives, &setting, tell).map_err(|error| told(&error))
+            lives::test(Path::new(path), &lives, &setting, tell).map_err(|error| without_sandbox(&error))
         })
         .collect::<Result<_, String>>()?;
     if let Some(path) = params.text("junit") {
@@ -142,6 +144,15 @@ fn test(_: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value, Fail
         written.map_err(|error| format!("cannot write '{path}': {error}"))?;
     }
     Ok(json!(reports))
+}
+
+/// Why no life could be played.
+fn without_sandbox(error: &SandboxError) -> String {
+    let instead = match error {
+        SandboxError::NoBubblewrap => "; --no-sandbox runs the script on this host, as you",
+        _ => "",
+    };
+    told(error) + instead
 }
 
 /// What is to be said of all lives; each has been told of as it ended.

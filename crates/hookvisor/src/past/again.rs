@@ -15,7 +15,8 @@ use model::{Layout, Stream};
 use record::history::PhaseHistory;
 use record::recall::Recalled;
 use serde_json::{Value, json};
-use workshop::replay::{Place, Version, replay};
+use workshop::lives::SandboxError;
+use workshop::replay::{Place, ReplayError, Version, replay};
 
 /// The exit code where something ended in another way than it had.
 const DIFFERS: u8 = 1;
@@ -76,7 +77,13 @@ fn again(layout: &Layout, params: &Params, out: &mut dyn Output) -> Result<Value
         let lines: Vec<Value> =
             made.lines.iter().map(|line| json!({ "stream": line.stream, "text": line.text })).collect();
         let now = replay(layout, &recalled, at, version, place).map_err(|error| {
-            format!("{} of {} cannot be called again: {}", call.phase, call.script, told(&error))
+            let instead = match error {
+                ReplayError::NoSandbox(SandboxError::NoBubblewrap) => {
+                    "; --real --yes makes the call on this host, as root"
+                }
+                _ => "",
+            };
+            format!("{} of {} cannot be called again: {}{instead}", call.phase, call.script, told(&error))
         })?;
         let same = call.outcome == Some(now.outcome);
         let printed: Vec<String> = now.lines.iter().map(|line| lossy(&line.text)).collect();

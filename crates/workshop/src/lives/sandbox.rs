@@ -107,9 +107,7 @@ pub enum SandboxError {
     #[error(transparent)]
     Scenery(#[from] SceneryError),
     /// No bubblewrap.
-    #[error(
-        "there is no sandbox: 'bwrap' is not installed (Debian package bubblewrap); --no-sandbox runs the script on this host, as you"
-    )]
+    #[error("there is no sandbox: 'bwrap' is not installed (Debian package bubblewrap)")]
     NoBubblewrap,
     /// Its own files cannot be made.
     #[error("cannot make the sandbox's files")]
