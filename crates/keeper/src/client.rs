@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use supervision::Supervision;
 
 /// How many keepers in a row may go away before a request is given up.
 const ATTEMPTS: u32 = 10;
@@ -45,10 +46,12 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The keeper went away in the middle of the conversation.
-    #[error("the keeper of {vmid} went away unexpectedly; `hookvisor recover` takes over what it left{}", detail(.source))]
+    #[error("the keeper of {vmid} went away unexpectedly; {}{}", successor(*.vmid, *.supervision), detail(.source))]
     Lost {
         /// The guest.
         vmid: Vmid,
+        /// Who watched it.
+        supervision: Supervision,
         /// What the connection said, where it said something.
         source: Option<io::Error>,
     },
@@ -76,6 +79,16 @@ pub enum ClientError {
         /// The lock that was waited for.
         path: String,
     },
+}
+
+/// Who goes on with what a keeper left.
+fn successor(vmid: Vmid, supervision: Supervision) -> String {
+    match supervision {
+        Supervision::Session => "`hookvisor recover` takes over what it left".to_owned(),
+        Supervision::Systemd => format!(
+            "systemd begins it anew, and it goes on with what it left (`systemctl status hookvisor-keeper@{vmid}`)"
+        ),
+    }
 }
 
 fn detail(source: &Option<io::Error>) -> String {
@@ -111,13 +124,13 @@ pub fn start(layout: &Layout, mut request: StartRequest, out: Out<'_>) -> Result
             Some(stream) => stream,
             None => born(layout, vmid, None)?,
         };
-        let answer = converse(stream, vmid, &request, Patience::Wait, out)?;
+        let answer = converse(Supervision::of(layout), stream, vmid, &request, Patience::Wait, out)?;
         match answer {
             Answer::Result(result) => return Ok(result),
             // The run that was in the way is over. That it ends is up to its hookscripts, which have their own limits.
             Answer::Over => {}
             Answer::State(_) | Answer::Aborting(_) | Answer::Ending(_) => {
-                return Err(ClientError::Lost { vmid, source: None });
+                return Err(ClientError::Lost { vmid, supervision: Supervision::of(layout), source: None });
             }
         }
     }
@@ -135,9 +148,9 @@ pub(crate) fn start_next(
 ) -> Result<TaskResult, ClientError> {
     let vmid = request.vmid;
     let born = born(layout, vmid, Some(lock)).inspect_err(|_| next::forget(layout, vmid))?;
-    match converse(born, vmid, &Request::Start(request), Patience::Wait, out)? {
+    match converse(Supervision::of(layout), born, vmid, &Request::Start(request), Patience::Wait, out)? {
         Answer::Result(result) => Ok(result),
-        _ => Err(ClientError::Lost { vmid, source: None }),
+        _ => Err(ClientError::Lost { vmid, supervision: Supervision::of(layout), source: None }),
     }
 }
 
@@ -149,7 +162,7 @@ pub fn ask(layout: &Layout, vmid: Vmid, request: &Request, out: Out<'_>) -> Resu
     // Again for a keeper that leaves or dies just now, with another one in its place.
     for _ in 0..ATTEMPTS {
         let stream = reach(layout, vmid, out)?;
-        match converse(stream, vmid, request, Patience::Wait, out)? {
+        match converse(Supervision::of(layout), stream, vmid, request, Patience::Wait, out)? {
             Answer::Result(result) => return Ok(result),
             Answer::State(_) | Answer::Aborting(_) | Answer::Ending(_) => {
                 return Ok(TaskResult { upid: None, status: Ok(()), warning: None });
@@ -185,7 +198,7 @@ fn reach(layout: &Layout, vmid: Vmid, out: Out<'_>) -> Result<UnixStream, Client
 pub fn abort(layout: &Layout, vmid: Vmid) -> Result<Phase, ClientError> {
     for _ in 0..ATTEMPTS {
         let stream = reach(layout, vmid, &mut |_| {})?;
-        match converse(stream, vmid, &Request::Abort, Patience::Wait, &mut |_| {})? {
+        match converse(Supervision::of(layout), stream, vmid, &Request::Abort, Patience::Wait, &mut |_| {})? {
             Answer::Aborting(phase) => return Ok(phase),
             Answer::Over if is_unfinished(layout, vmid) => {}
             _ => break,
@@ -201,7 +214,7 @@ pub fn abort(layout: &Layout, vmid: Vmid) -> Result<Phase, ClientError> {
 pub fn end_task(layout: &Layout, vmid: Vmid, upid: &Upid) -> Result<bool, ClientError> {
     let request = Request::EndTask { upid: upid.clone() };
     let Some(stream) = connect(layout, vmid, Patience::Look, &mut |_| {})? else { return Ok(false) };
-    let answer = converse(stream, vmid, &request, Patience::Look, &mut |_| {})?;
+    let answer = converse(Supervision::of(layout), stream, vmid, &request, Patience::Look, &mut |_| {})?;
     Ok(matches!(answer, Answer::Ending(true)))
 }
 
@@ -221,7 +234,9 @@ pub fn state(layout: &Layout, vmid: Vmid) -> GuestState {
 /// Asks the guest's keeper what the guest does, without patience; none where no keeper lives.
 fn look(layout: &Layout, vmid: Vmid) -> Option<Result<Answer, ClientError>> {
     let stream = connect(layout, vmid, Patience::Look, &mut |_| {}).transpose()?;
-    Some(stream.and_then(|stream| converse(stream, vmid, &Request::Status, Patience::Look, &mut |_| {})))
+    Some(stream.and_then(|stream| {
+        converse(Supervision::of(layout), stream, vmid, &Request::Status, Patience::Look, &mut |_| {})
+    }))
 }
 
 /// Whether a run of the guest has not ended, as far as anything tells: its record, or a virtual machine that runs without one.
@@ -294,7 +309,14 @@ pub fn recover_within(
         return Ok(None);
     }
     let request = Request::Recover { hook_limit };
-    match converse(born(layout, vmid, None)?, vmid, &request, Patience::Wait, &mut |_| {})? {
+    match converse(
+        Supervision::of(layout),
+        born(layout, vmid, None)?,
+        vmid,
+        &request,
+        Patience::Wait,
+        &mut |_| {},
+    )? {
         Answer::State(state) => Ok(Some(state)),
         _ => Ok(Some(state(layout, vmid))),
     }
@@ -307,7 +329,7 @@ pub fn recover_within(
 /// Where no keeper could be born.
 pub fn take_over(layout: &Layout, vmid: Vmid) -> Result<Option<GuestState>, ClientError> {
     let Some(stream) = born_to_recover(layout, vmid)? else { return Ok(None) };
-    match converse(stream, vmid, &Request::Status, Patience::Look, &mut |_| {}) {
+    match converse(Supervision::of(layout), stream, vmid, &Request::Status, Patience::Look, &mut |_| {}) {
         Ok(Answer::State(state)) => Ok(Some(state)),
         // It has much to do first.
         Ok(_) | Err(ClientError::Silent { .. }) => Ok(Some(state(layout, vmid))),
@@ -380,5 +402,19 @@ pub fn wait_until_stopped(layout: &Layout, vmid: Vmid, limit: Option<Duration>) 
                 Err(_) => break,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_goes_on_with_what_a_dead_keeper_left_is_named() {
+        let vmid = "100".parse().unwrap();
+        let lost = |supervision| ClientError::Lost { vmid, supervision, source: None }.to_string();
+        assert!(lost(Supervision::Session).ends_with("; `hookvisor recover` takes over what it left"));
+        let watched = lost(Supervision::Systemd);
+        assert!(watched.contains("; systemd begins it anew,") && !watched.contains("recover"), "{watched}");
     }
 }

@@ -9,6 +9,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+use supervision::Supervision;
 
 /// How long a keeper may say nothing before its client looks why.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -85,14 +86,15 @@ fn try_connect(layout: &Layout, vmid: Vmid) -> Result<UnixStream, Errno> {
 /// # Errors
 /// Where the keeper refuses it, goes away in the middle, or does not answer.
 pub(crate) fn converse(
+    supervision: Supervision,
     mut stream: UnixStream,
     vmid: Vmid,
     request: &Request,
     patience: Patience,
     out: Out<'_>,
 ) -> Result<Answer, ClientError> {
-    let lost = |source| ClientError::Lost { vmid, source };
-    let mut lines = Lines::new(&stream, vmid, patience).map_err(|error| lost(Some(error)))?;
+    let lost = |source| ClientError::Lost { vmid, supervision, source };
+    let mut lines = Lines::new(&stream, vmid, supervision, patience).map_err(|error| lost(Some(error)))?;
     let Some(hello) = lines.next(out)? else { return Ok(Answer::Over) };
     let hello: Hello = serde_json::from_slice(&hello).map_err(|error| lost(Some(error.into())))?;
     if hello.min_proto > PROTO || hello.proto < PROTO {
@@ -137,6 +139,7 @@ pub(crate) fn converse(
 struct Lines {
     reader: BufReader<UnixStream>,
     vmid: Vmid,
+    supervision: Supervision,
     patience: Patience,
     /// The keeper; none for one that has just been born, whose end of the connection this process made.
     keeper: Option<u32>,
@@ -146,13 +149,18 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(stream: &UnixStream, vmid: Vmid, patience: Patience) -> io::Result<Self> {
+    fn new(
+        stream: &UnixStream,
+        vmid: Vmid,
+        supervision: Supervision,
+        patience: Patience,
+    ) -> io::Result<Self> {
         stream.set_read_timeout(Some(SILENCE))?;
         let peer = rustix::net::sockopt::socket_peercred(stream);
         let keeper = peer.ok().map(|peer| peer.pid.as_raw_nonzero().get().unsigned_abs());
         let keeper = keeper.filter(|pid| *pid != std::process::id());
         let reader = BufReader::new(stream.try_clone()?);
-        Ok(Self { reader, vmid, patience, keeper, line: Vec::new(), heard: false, told: false })
+        Ok(Self { reader, vmid, supervision, patience, keeper, line: Vec::new(), heard: false, told: false })
     }
 
     /// The next line; none where the keeper has closed the connection.
@@ -170,7 +178,10 @@ impl Lines {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     self.wait_on(began, out)?;
                 }
-                Err(error) => return Err(ClientError::Lost { vmid: self.vmid, source: Some(error) }),
+                Err(error) => {
+                    let Self { vmid, supervision, .. } = *self;
+                    return Err(ClientError::Lost { vmid, supervision, source: Some(error) });
+                }
             }
         }
     }

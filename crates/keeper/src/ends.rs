@@ -7,6 +7,7 @@ use crate::conversation::{Answer, Patience, converse};
 use crate::protocol::{Asked, GuestState, Request};
 use model::Vmid;
 use std::os::unix::net::UnixStream;
+use supervision::Supervision;
 
 /// How a conversation ended.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ pub fn conversation(
     request: &Request,
     out: Out<'_>,
 ) -> Result<Heard, ClientError> {
-    Ok(match converse(keeper, vmid, request, Patience::Look, out)? {
+    Ok(match converse(Supervision::Session, keeper, vmid, request, Patience::Look, out)? {
         Answer::Result(result) => Heard::Task(result),
         Answer::State(state) => Heard::State(state),
         Answer::Aborting(_) => Heard::Aborting,
