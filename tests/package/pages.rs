@@ -36,6 +36,11 @@ fn each_shell_completes() {
     let zsh = "zsh -fc 'autoload -U compinit; compinit -u -D; print $_comps[qm] $_comps[hookvisor]'";
     debian.sh(zsh).ok().prints_exactly("_qm _hookvisor\n");
     debian.sh("fish -c 'complete -C \"qm sho\"'").ok().prints_exactly("showcmd\n");
+    let values = "bash -c '. /usr/share/bash-completion/completions/qm; for COMP_LINE in \"qm set 100 --onboot \" \
+                  \"qm set 100 --ostype=l2\"; do COMP_POINT=${#COMP_LINE}; _hookvisor; echo ${COMPREPLY[*]}; done'";
+    debian.sh(values).ok().prints_exactly("0 1\nl24 l26\n");
+    let values = "fish -c 'complete -C \"qm set 100 --onboot \"; complete -C \"qm set 100 --ostype=l2\"'";
+    debian.sh(values).ok().prints_exactly("0\n1\n--ostype=l24\n--ostype=l26\n");
 }
 
 fn the_journal_explains() {

@@ -4,6 +4,7 @@ use super::command::{Command, Program};
 use super::parse::{find, next_words};
 use config::format::Format;
 use config::schema::{Property, Type};
+use config::text::parse_boolean;
 use std::collections::BTreeSet;
 
 /// What a completion can look up on the host.
@@ -50,25 +51,49 @@ fn candidates(program: &Program, before: &[String], last: &str, host: &dyn Looku
     if let Some(property) = words.last().and_then(|word| value_of(command, word)) {
         return values(property, program, host);
     }
+    if let Some((option, _)) = last.split_once('=').filter(|_| last.starts_with('-')) {
+        let values = option_of(command, option).map(|property| values(property, program, host));
+        return values.into_iter().flatten().map(|value| format!("{option}={value}")).collect();
+    }
     if last.starts_with('-') {
         return option_names(command.options());
     }
     let place = words.iter().enumerate().filter(|(index, word)| {
-        let value = index.checked_sub(1).and_then(|before| value_of(command, &words[before])).is_some();
-        !word.starts_with('-') && !value
+        let before = index.checked_sub(1).map(|before| words[before].as_str()).unwrap_or_default();
+        let truth = is_flag(command, before) && parse_boolean(word).is_some();
+        !word.starts_with('-') && !truth && value_of(command, before).is_none()
     });
     // Files are the shell's to complete.
     let further = command.rest.filter(|rest| *rest != "extra-args");
     let name = command.arguments.get(place.count()).copied().or(further);
     let argument = name.and_then(|name| command.property(name));
-    argument.map_or_else(|| option_names(command.options()), |property| values(property, program, host))
+    let arguments = argument.map(|property| values(property, program, host));
+    // A flag may stand alone, so that what follows is its value or the next argument.
+    if words.last().is_some_and(|word| is_flag(command, word)) {
+        return [truths(), arguments.unwrap_or_default()].concat();
+    }
+    arguments.unwrap_or_else(|| option_names(command.options()))
+}
+
+/// The option that a word names.
+fn option_of(command: &Command, word: &str) -> Option<&'static Property> {
+    let name =
+        word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.contains('='))?;
+    command.options().find(|property| property.is_named(name))
 }
 
 /// The option that waits for its value after this word.
 fn value_of(command: &Command, word: &str) -> Option<&'static Property> {
-    let name =
-        word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| !name.contains('='))?;
-    command.options().find(|property| property.is_named(name) && !matches!(property.kind, Type::Boolean))
+    option_of(command, word).filter(|property| !matches!(property.kind, Type::Boolean))
+}
+
+/// Whether a word names an option that may have a value or none.
+fn is_flag(command: &Command, word: &str) -> bool {
+    option_of(command, word).is_some_and(|property| matches!(property.kind, Type::Boolean))
+}
+
+fn truths() -> Vec<String> {
+    vec!["0".to_owned(), "1".to_owned()]
 }
 
 /// The names of options, as they are typed.
@@ -83,10 +108,14 @@ pub(crate) fn option_names(options: impl Iterator<Item = &'static Property>) -> 
 /// The values that a parameter may have.
 pub(crate) fn values(property: &Property, program: &Program, host: &dyn Lookup) -> Vec<String> {
     match (property.kind, property.format) {
-        (Type::Boolean, _) => vec!["0".into(), "1".into()],
+        (Type::Boolean, _) => truths(),
         (Type::Array(item), _) => values(item, program, host),
         (_, Some(Format::Vmid | Format::List(Format::Vmid))) => host.guests(program.name),
         (_, Some(Format::StorageId)) => host.storages(),
+        (_, Some(Format::Properties(fields))) => {
+            let bare = fields.iter().find(|field| field.default_key);
+            bare.map_or_else(Vec::new, |field| values(field, program, host))
+        }
         _ => match (property.name, program.is_own()) {
             ("hookscript", _) | ("volume", true) => host.snippets(),
             ("run", _) if property.typetext.is_some_and(|text| text.contains("vmid")) => {
@@ -104,13 +133,17 @@ pub(crate) fn script(shell: &str, programs: &[&str]) -> Option<String> {
     let names = programs.join(" ");
     match shell {
         "bash" => Some(format!(
-            // A colon parts words for bash, which then wants only what comes behind the last one.
+            // A colon and an equals sign part words for bash, which then wants only what comes behind the last one.
             "_hookvisor() {{\n    \
-             local line=${{COMP_LINE:0:COMP_POINT}} words last prefix=\n    \
+             local line=${{COMP_LINE:0:COMP_POINT}} words last prefix= sign before\n    \
              read -ra words <<<\"$line\"\n    \
              [[ $line == *[[:space:]] ]] && words+=(\"\")\n    \
              last=${{words[${{#words[@]}}-1]}}\n    \
-             [[ $last == *:* && $COMP_WORDBREAKS == *:* ]] && prefix=${{last%\"${{last##*:}}\"}}\n    \
+             for sign in : =; do\n        \
+             [[ $last == *$sign* && $COMP_WORDBREAKS == *$sign* ]] || continue\n        \
+             before=${{last%\"${{last##*$sign}}\"}}\n        \
+             (( ${{#before}} > ${{#prefix}} )) && prefix=$before\n    \
+             done\n    \
              local IFS=$'\\n'\n    \
              COMPREPLY=($(hookvisor complete -- \"${{words[@]}}\" 2>/dev/null))\n    \
              COMPREPLY=(\"${{COMPREPLY[@]#\"$prefix\"}}\")\n}}\n\
@@ -124,8 +157,10 @@ pub(crate) fn script(shell: &str, programs: &[&str]) -> Option<String> {
              if [[ $funcstack[1] == _* ]]; then _hookvisor \"$@\"; else compdef _hookvisor {names}; fi\n"
         )),
         "fish" => Some(format!(
-            "function __hookvisor\n    hookvisor complete -- (commandline -opc) (commandline -ct) 2>/dev/null\nend\n\
-             for name in {names}\n    complete -c $name -a '(__hookvisor)'\nend\n"
+            "function __hookvisor\n    \
+             set -l found (hookvisor complete -- (commandline -opc) (commandline -ct) 2>/dev/null)\n    \
+             set -q found[1] && printf '%s\\n' $found || __fish_complete_path (commandline -ct)\nend\n\
+             for name in {names}\n    complete -c $name -f -a '(__hookvisor)'\nend\n"
         )),
         _ => None,
     }
@@ -183,6 +218,17 @@ mod tests {
             ("hookvisor log --run |", "1a20748ec3a2ef3f"),
             ("hookvisor hooks watch |", "200"),
             ("hookvisor startall --vms |", "200"),
+            ("qm set 100 --onboot |", "0 1"),
+            ("qm set 100 --onboot=|", "--onboot=0 --onboot=1"),
+            ("qm set 100 --ostype=l2|", "--ostype=l24 --ostype=l26"),
+            ("qm set 100 --numa0=|", ""),
+            ("qm set 100 --agent |", "0 1"),
+            ("qm set 100 --vga vi|", "virtio virtio-gl"),
+            ("qm stop --skiplock |", "0 1 100 101"),
+            ("qm stop --skiplock 1 |", "100 101"),
+            ("qm stop --skiplock 100 --over|", "--overrule-shutdown"),
+            ("pct set 200 --cmode t|", "tty"),
+            ("hookvisor hooks replay 100 --phase post-|", "post-start post-stop"),
             ("qm nope |", ""),
         ] {
             let words: Vec<String> = line.trim_end_matches('|').split(' ').map(str::to_owned).collect();

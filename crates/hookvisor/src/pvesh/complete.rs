@@ -3,7 +3,7 @@
 use super::{list, request, within};
 use crate::cli::complete::{Lookup, option_names, values};
 use crate::cli::{Action, OfPath, Program};
-use config::schema::Type;
+use config::schema::{Property, Type};
 use model::Layout;
 
 /// What may stand in the last place, for `pvesh` with a command before it; none for everything else.
@@ -26,11 +26,10 @@ pub(crate) fn complete(
             };
             let options = request::options(command, method);
             let named = before.last().and_then(|word| word.strip_prefix("--"));
-            let waiting = named.and_then(|name| {
-                options
-                    .iter()
-                    .find(|property| property.is_named(name) && !matches!(property.kind, Type::Boolean))
-            });
+            let named = named.and_then(|name| options.iter().find(|property| property.is_named(name)));
+            let stands_alone =
+                |property: &&&Property| matches!(property.kind, Type::Boolean) && last.starts_with('-');
+            let waiting = named.filter(|property| !stands_alone(property));
             match waiting {
                 Some(property) => values(property, program, host),
                 None => option_names(options.iter().copied()),
@@ -100,6 +99,8 @@ mod tests {
                 "/nodes/pve1/qemu/100/status/reset /nodes/pve1/qemu/100/status/resume",
             ),
             ("set /nodes/pve1/qemu/100/config --hooks|", "--hookscript"),
+            ("set /nodes/pve1/qemu/100/config --onboot |", "0 1"),
+            ("set /nodes/pve1/qemu/100/config --onboot --hooks|", "--hookscript"),
             ("get /version --output-format js|", "json json-pretty"),
             ("usage /nodes --com|", "--command"),
         ] {
