@@ -56,9 +56,11 @@ fn pages(date: &str) -> Vec<(String, String)> {
     pages
 }
 
-/// The commands that are spoken of.
-fn shown(program: &Program) -> impl Iterator<Item = &'static Command> {
-    program.commands.iter().filter(|command| !command.hidden)
+/// The commands that are spoken of, by their names.
+fn shown(program: &Program) -> Vec<&'static Command> {
+    let mut shown: Vec<&Command> = program.commands.iter().filter(|command| !command.hidden).collect();
+    shown.sort_by_key(|command| command.name);
+    shown
 }
 
 /// The day that pages bear: of `SOURCE_DATE_EPOCH` (seconds since the Unix epoch), so that a build can be repeated, else today.
@@ -101,6 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn the_units_of_the_package_are_described() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd");
+        let there = std::fs::read_dir(folder).unwrap();
+        let mut there: Vec<String> =
+            there.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        there.sort();
+        let mut told: Vec<&str> = page::UNITS.iter().map(|unit| unit.name).collect();
+        told.sort_unstable();
+        assert_eq!(told, there);
+    }
+
+    #[test]
     fn every_command_has_a_page_that_leads_to_others() {
         let pages = pages("2026-11-23");
         let find = |name: &str| &pages.iter().find(|page| page.0 == name).unwrap().1;
@@ -111,6 +125,13 @@ mod tests {
         assert!(find("qm.1").contains(".BR qm\\-start (1)"), "{}", find("qm.1"));
         let create = find("qm-create.1");
         assert!(create.contains("\\fB\\-\\-net[n]\\fR") && create.contains(".BR qm (1)"), "{create}");
+        let own = find("hookvisor.1");
+        let (serve, status) = (find("hookvisor-serve.1"), find("hookvisor-status.1"));
+        let unit = "hookvisor.service";
+        assert!(own.contains(unit) && serve.contains(unit) && !status.contains(unit), "{serve}");
+        assert!(serve.contains("/etc/default/hookvisor"), "{serve}");
+        let order: Vec<&str> = own.lines().filter(|line| line.starts_with(".BR hookvisor\\-")).collect();
+        assert!(order.len() > 10 && order.is_sorted(), "{order:?}");
         assert!(pages.iter().all(|page| !page.1.lines().any(|line| line.starts_with('\''))));
     }
 }

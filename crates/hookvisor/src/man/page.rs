@@ -5,6 +5,43 @@ use super::shown;
 use crate::cli::{Command, Program, help};
 use config::schema::Property;
 
+/// A unit of systemd's that the package has.
+pub(super) struct Unit {
+    pub(super) name: &'static str,
+    about: &'static str,
+    /// The commands that it runs, and those that it is of interest to.
+    commands: &'static [&'static str],
+}
+
+pub(super) static UNITS: [Unit; 4] = [
+    Unit {
+        name: "hookvisor.service",
+        about: "Serves the API, at a unix socket alone unless LISTEN in /etc/default/hookvisor says where else.",
+        commands: &["serve"],
+    },
+    Unit {
+        name: "hookvisor-guests.service",
+        about: "Starts the guests that have onboot with the host, and stops all guests, in their order, with it.",
+        commands: &["startall", "stopall"],
+    },
+    Unit {
+        name: "hookvisor-keeper@.service",
+        about: "Keeps one guest, whose VMID stands behind the @. A start begins it, and where it is killed systemd begins it anew.",
+        commands: &["recover"],
+    },
+    Unit {
+        name: "hookvisor-recover.service",
+        about: "Brings to its end, as the host comes up, what guests left when it went down.",
+        commands: &["recover"],
+    },
+];
+
+/// The settings of the units, with what is in them.
+const SETTINGS: (&str, &str) = (
+    "/etc/default/hookvisor",
+    "Settings of hookvisor.service: LISTEN, the address and the port at which it serves HTTPS, as LISTEN=[::]:8006.",
+);
+
 /// The page's name of a command.
 pub(super) fn name(program: &Program, command: &Command) -> String {
     format!("{} {}", program.name, command.name).replace(' ', "-")
@@ -39,12 +76,19 @@ pub(super) fn program(program: &'static Program, date: &str) -> String {
     );
     exit_status(&mut page);
     page.section("FILES");
+    if program.is_own() {
+        page.item(SETTINGS.0, "", SETTINGS.1);
+    }
     page.item("/etc/pve", "", "Configurations of guests, storages and users, as at Proxmox VE.");
     page.item("/etc/hookvisor", "", "Hookscripts for all guests, their limits and parameters.");
     page.item("/var/lib/vz", "", "The storage 'local', with hookscripts in the folder snippets.");
     page.item("/var/lib/hookvisor", "", "The runs of guests: those that go on, and their history.");
+    if program.is_own() {
+        page.section("UNITS");
+        UNITS.iter().for_each(|unit| page.item(unit.name, "", unit.about));
+    }
     page.section("EXAMPLES");
-    for (index, command) in shown(program).enumerate() {
+    for (index, command) in shown(program).into_iter().enumerate() {
         if index > 0 {
             page.paragraph();
         }
@@ -88,6 +132,23 @@ pub(super) fn command(program: &Program, command: &Command, date: &str) -> Strin
         page.item(&format!("--{}", property.schema_name()), &help::type_text(property), &about(property));
     }
     exit_status(&mut page);
+    let is_run = |unit: &&Unit| program.is_own() && unit.commands.contains(&command.name);
+    let units: Vec<&Unit> = UNITS.iter().filter(is_run).collect();
+    if command.name == "serve" {
+        page.section("FILES");
+        page.item(SETTINGS.0, "", SETTINGS.1);
+        page.item(
+            "/etc/pve/nodes/NODE/pveproxy-ssl.pem, pve-ssl.pem",
+            "",
+            "The certificate that is served, with its key beside it: the administrator's own, else the one made at first use.",
+        );
+        page.item("/run/hookvisor/api.sock", "", "The unix socket.");
+        page.item("/var/log/pveproxy/access.log", "", "Who asked for what.");
+    }
+    if !units.is_empty() {
+        page.section("UNITS");
+        units.iter().for_each(|unit| page.item(unit.name, "", unit.about));
+    }
     page.section("EXAMPLES");
     page.typed(command.example);
     page.section("SEE ALSO");
