@@ -139,7 +139,9 @@ fn failing(unit: &Unit, told: &Told, said: impl Fn(&str) -> Option<String>) -> O
     let reason = told.reason(said(&unit.name));
     let shell = word(&unit.name);
     // Of a unix socket it is a path in quotation marks, which no setting names.
-    let is_set = reason.strip_prefix("cannot listen at ").map_or(reason.contains(SETTINGS), |at| !at.starts_with('\''));
+    let is_set = reason
+        .strip_prefix("cannot listen at ")
+        .map_or(reason.contains(SETTINGS), |at| !at.starts_with('\''));
     let mend = match is_set {
         true => format!("{} && systemctl restart {shell}", edit(Path::new(SETTINGS), None)),
         false => {
@@ -254,7 +256,9 @@ mod tests {
         assert_eq!(found.why.as_deref(), Some("nobody serves the API"));
         let mend = "${EDITOR:-vi} /etc/default/hookvisor && systemctl restart api.service";
         assert_eq!((found.state, found.mend.as_deref()), (State::Problem, Some(mend)));
-        let taken = |at: &str| of(loops, Some(&format!("cannot listen at {at}: taken; 'ss' tells by whom"))).mend.unwrap();
+        let taken = |at: &str| {
+            of(loops, Some(&format!("cannot listen at {at}: taken; 'ss' tells by whom"))).mend.unwrap()
+        };
         assert!(taken("0.0.0.0:8006").contains(SETTINGS) && !taken("'/run/api.sock'").contains(SETTINGS));
         assert!(of(loops, Some("no room\n")).what.ends_with("so far: no room"));
         assert!(of(loops, None).what.ends_with("so far: its result is 'exit-code'"));
