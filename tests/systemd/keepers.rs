@@ -9,6 +9,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests![once [QEMU, LXC, BUSYBOX, DebianPackage]:
         a_keeper_that_is_killed_eight_times_keeps_its_guest,
         a_keeper_that_memory_runs_out_for_is_begun_anew,
+        the_journal_takes_every_line_of_a_script_that_prints_a_lot,
         units_and_control_groups_are_those_of_proxmox_ve]
 }
 
@@ -86,6 +87,20 @@ fn a_keeper_that_memory_runs_out_for_is_begun_anew(host: &Host) {
     machine.run(&format!("qm stop {VM}; pct stop {CT}"));
     let stopped = |vmid| [format!("{vmid} pre-stop stop"), format!("{vmid} post-stop stop")];
     assert_eq!(machine.notes(), [stopped(VM), stopped(CT)].concat());
+}
+
+fn the_journal_takes_every_line_of_a_script_that_prints_a_lot(host: &Host) {
+    let machine = Machine::boot(host);
+    machine.on(VM, "pre-start", "seq 1 60000");
+    machine.run(&format!("qm start {VM} >/dev/null"));
+    machine.on(VM, "pre-start", "");
+    machine.run(&format!("qm stop {VM}; qm start {VM}; qm stop {VM}"));
+    let told = machine.run(&format!("journalctl -q -t hookscript GUEST_VMID={VM} -o cat"));
+    let numbers = told.lines().filter_map(|line| line.parse::<u32>().ok());
+    assert!(numbers.eq(1..=60000), "lines are missing");
+    // Whoever comes after it is not told less of.
+    assert_eq!(told.matches(&format!("hook of {VM} in post-stop")).count(), 2, "{told}");
+    assert_eq!(machine.run("journalctl -q --grep Suppressed || true"), "");
 }
 
 fn units_and_control_groups_are_those_of_proxmox_ve(host: &Host) {

@@ -40,12 +40,12 @@ pub enum ApiError {
         status: String,
     },
     /// A task is over and did what it was for, but not for all guests. Its log has a line for each of the others.
-    #[error("finished with warnings: {count}")]
+    #[error("finished with warnings: {}{}", .warnings.len(), first(.warnings))]
     Warnings {
         /// The task.
         upid: Box<Upid>,
-        /// How many.
-        count: usize,
+        /// What they say.
+        warnings: Vec<String>,
     },
     /// A configuration could not be read, locked or written.
     #[error(transparent)]
@@ -162,6 +162,11 @@ impl ApiError {
 }
 
 /// What was missing, where that is told.
+/// The first of some warnings, behind their number: `systemctl status` has one line for it all.
+fn first(warnings: &[String]) -> String {
+    warnings.first().map(|line| format!(", the first: {}", line.trim_end())).unwrap_or_default()
+}
+
 fn in_brackets(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
 }

@@ -68,10 +68,10 @@ pub(crate) fn run(
     id: &str,
     work: impl FnOnce(&Task<'_, '_>) -> Result<(), ApiError>,
 ) -> Result<Value, ApiError> {
-    run_counting(context, kind, id, |task| work(task).map(|()| 0))
+    run_counting(context, kind, id, |task| work(task).map(|()| Vec::new()))
 }
 
-/// As [`run`] for work that goes on where something fails, and says how often that was.
+/// As [`run`] for work that goes on where something fails, and returns what it warned of.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub(crate) fn run_counting(
     context: &Context<'_>,
     kind: &str,
     id: &str,
-    work: impl FnOnce(&Task<'_, '_>) -> Result<usize, ApiError>,
+    work: impl FnOnce(&Task<'_, '_>) -> Result<Vec<String>, ApiError>,
 ) -> Result<Value, ApiError> {
     let log = TaskLog::create(context.store.layout(), context.node(), kind, id, &context.user)?;
     let upid = log.upid().clone();
@@ -90,15 +90,17 @@ pub(crate) fn run_counting(
     context.record([task_began(context.identifier(), &upid)]);
     let done = work(&task).map_err(|error| if process::term_asked() { interrupted() } else { error });
     let status = match &done {
-        Ok(0) => "OK".to_owned(),
-        Ok(count) => format!("WARNINGS: {count}"),
+        Ok(warnings) if warnings.is_empty() => "OK".to_owned(),
+        Ok(warnings) => format!("WARNINGS: {}", warnings.len()),
         Err(error) => status_line(&error.told()),
     };
     let ended = task.log.into_inner().end(&status);
     context.record([task_ended(context.identifier(), &upid, &status)]);
     match done {
-        Ok(0) => ended.map(|_| Value::from(upid.to_string())).map_err(ApiError::from),
-        Ok(count) => Err(ApiError::Warnings { upid: Box::new(upid), count }),
+        Ok(warnings) if warnings.is_empty() => {
+            ended.map(|_| Value::from(upid.to_string())).map_err(ApiError::from)
+        }
+        Ok(warnings) => Err(ApiError::Warnings { upid: Box::new(upid), warnings }),
         Err(error) => Err(ApiError::Task { upid: Some(Box::new(upid)), status: error.told() }),
     }
 }

@@ -107,6 +107,19 @@ impl Told {
         (is_again || times >= LOOP && (is_young || !self.is("ActiveState", "active"))).then_some(times)
     }
 
+    /// What it does, where it is on its way up or down.
+    fn at_work(&self) -> Option<String> {
+        let way = match self.get("ActiveState") {
+            "activating" => "is being started",
+            "deactivating" => "is being stopped",
+            _ => return None,
+        };
+        Some(match self.get("StatusText") {
+            "" => way.to_owned(),
+            text => format!("{way}: {text}"),
+        })
+    }
+
     /// What ended it: its own words, else those in the journal.
     fn reason(&self, said: Option<String>) -> String {
         let own = Some(self.get("StatusText").to_owned());
@@ -133,6 +146,8 @@ fn failing(unit: &Unit, told: &Told, said: impl Fn(&str) -> Option<String>) -> O
     let failed = told.is("ActiveState", "failed");
     let how = match restarts {
         _ if failed => "has failed".to_owned(),
+        Some(0) => "ends and is about to be begun again".to_owned(),
+        Some(1) => "ends and is begun again, once so far".to_owned(),
         Some(times) => format!("ends and is begun again, {times} times so far"),
         None => return None,
     };
@@ -170,6 +185,8 @@ fn judge(
             let mend = format!("systemctl enable {shell}");
             Finding::problem(&unit.name, "is not enabled", "it is not run when the host comes up", mend)
                 .unless(unit.starts && onboot)
+        } else if let Some(work) = told.at_work() {
+            Finding::ok(&unit.name, work)
         } else if unit.stays && !told.is("ActiveState", "active") {
             let why = match unit.starts {
                 true => "when the host goes down, nobody stops guests in their order",
@@ -230,6 +247,10 @@ mod tests {
         assert_eq!(states("ActiveState=active\nUnitFileState=enabled", true), [State::Ok, State::Ok]);
         assert_eq!(states("ActiveState=failed\nUnitFileState=enabled", true), [State::Problem; 2]);
         assert_eq!(states("ActiveState=inactive\nUnitFileState=enabled", true), [State::Ok, State::Problem]);
+        for way in ["activating", "deactivating"] {
+            let text = format!("ActiveState={way}\nSubState=start\nStatusText=waits for VM 100");
+            assert_eq!(states(&text, true), [State::Ok; 2], "{way}");
+        }
         assert_eq!(states("ActiveState=inactive\nUnitFileState=enabled", false), [State::Ok, State::Note]);
         assert_eq!(states("ActiveState=active\nUnitFileState=disabled", true), [State::Note, State::Problem]);
         assert_eq!(states("ActiveState=active\nUnitFileState=disabled", false), [State::Note, State::Note]);

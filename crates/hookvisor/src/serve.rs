@@ -85,10 +85,12 @@ impl Listen {
     }
 
     fn in_file(path: &Path) -> Result<Option<String>, String> {
-        let text = match fs::read_to_string(path) {
+        let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| format!("cannot read '{}': {error}", path.display()))?,
+            read => read.map_err(|error| format!("cannot read '{}': {error}; {RESTART}", path.display()))?,
         };
+        // What is no text is no setting either, and told as such with its line.
+        let text = String::from_utf8_lossy(&bytes);
         setting(&text).map_err(|(line, why)| format!("line {line} of '{}': {why}; {RESTART}", path.display()))
     }
 

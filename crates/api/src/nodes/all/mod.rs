@@ -11,7 +11,7 @@ use config::format::{Format, startup};
 use config::schema::Property;
 use lifecycle::boot::{self, Guest};
 use model::{GuestKind, Vmid};
-use std::cell::Cell;
+use std::cell::RefCell;
 
 /// Whoever may start and stop all guests may do so; anybody else has to name those that it may.
 fn permit(context: &Context<'_>, named: Option<&[Vmid]>) -> Result<(), ApiError> {
@@ -48,15 +48,15 @@ fn named(context: &Context<'_>, params: &Params) -> Result<Option<Vec<Vmid>>, Ap
     }
 }
 
-/// A task about many guests. What goes wrong with one is warned about, counted, and does not keep the others from theirs.
+/// A task about many guests. What goes wrong with one is warned about, kept, and does not keep the others from theirs.
 struct Round<'t, 'c, 'o> {
     task: &'t Task<'c, 'o>,
-    warnings: Cell<usize>,
+    warnings: RefCell<Vec<String>>,
 }
 
 impl<'t, 'c, 'o> Round<'t, 'c, 'o> {
     fn new(task: &'t Task<'c, 'o>) -> Self {
-        Self { task, warnings: Cell::new(0) }
+        Self { task, warnings: RefCell::default() }
     }
 
     fn context(&self) -> &'c Context<'o> {
@@ -65,7 +65,7 @@ impl<'t, 'c, 'o> Round<'t, 'c, 'o> {
 
     fn warn(&self, line: &str) {
         self.task.warn(line);
-        self.warnings.set(self.warnings.get() + 1);
+        self.warnings.borrow_mut().push(line.to_owned());
     }
 
     /// Hands out a value, or warns.

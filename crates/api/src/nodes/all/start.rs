@@ -85,7 +85,7 @@ fn start(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
             }
             crew.rest(&mut told);
         }
-        Ok(round.warnings.get())
+        Ok(round.warnings.take())
     })
 }
 

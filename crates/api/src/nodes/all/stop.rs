@@ -85,7 +85,7 @@ fn stop(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
         if named.is_none() {
             context.journal("all VMs and CTs stopped", None);
         }
-        Ok(round.warnings.get())
+        Ok(round.warnings.take())
     })
 }
 
