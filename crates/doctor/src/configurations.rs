@@ -81,7 +81,7 @@ fn judge(kind: GuestKind, vmid: Vmid, file: &Path, warning: &Warning) -> Finding
 fn in_short(problem: &Problem) -> String {
     match problem {
         Problem::Value { key, cause, .. } => {
-            format!("unable to parse value of '{key}' - {}", cause.trim_end())
+            format!("unable to parse value of '{key}' - {}", cause.trim_end().replace('\n', "; "))
         }
         Problem::Line { line, .. } => format!("unable to parse '{line}'"),
         Problem::Delete { section, .. } => format!("property 'delete' is only allowed in [{section}]"),
