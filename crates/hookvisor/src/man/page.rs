@@ -42,6 +42,25 @@ const SETTINGS: (&str, &str) = (
     "Settings of hookvisor.service: LISTEN, the address and the port at which it serves HTTPS, as LISTEN=[::]:8006.",
 );
 
+/// When a hookscript is called.
+const PHASES: [(&str, &str); 4] = [
+    ("pre-start", "Before the guest's start. With another exit code than 0 the guest is not started."),
+    ("post-start", "Once the guest has started."),
+    ("pre-stop", "Before a stop that was asked for. A guest that powers itself off gets none."),
+    ("post-stop", "After the guest has stopped, however it came to stop."),
+];
+
+/// What the journal's records can be looked up by.
+const FIELDS: [(&str, &str); 4] = [
+    ("journalctl -t hookscript", "What hookscripts print."),
+    ("journalctl -u hookvisor-keeper@VMID", "Everything about a guest."),
+    (
+        "GUEST_VMID=, HOOK_PHASE=, HOOK_SCRIPT=, HOOK_OUTCOME=, RUN_ID=",
+        "The fields of records, as in journalctl -t hookscript GUEST_VMID=100 HOOK_PHASE=pre-start.",
+    ),
+    ("journalctl -x", "What a record means, and what to do about it."),
+];
+
 /// The page's name of a command.
 pub(super) fn name(program: &Program, command: &Command) -> String {
     format!("{} {}", program.name, command.name).replace(' ', "-")
@@ -56,6 +75,14 @@ pub(super) fn program(program: &'static Program, date: &str) -> String {
     page.typed(&format!("{} COMMAND [ARGUMENTS] [OPTIONS]", program.name));
     page.section("DESCRIPTION");
     page.text(program.about);
+    if program.is_own() {
+        page.section("HOOKSCRIPTS");
+        page.text(
+            "A hookscript is an executable in the folder snippets of a storage. It is set by qm set VMID --hookscript local:snippets/NAME, or pct set, \
+             and called with two arguments, the VMID and the phase:",
+        );
+        PHASES.iter().for_each(|(phase, about)| page.item(phase, "", about));
+    }
     page.section("COMMANDS");
     for command in shown(program) {
         page.reference(&name(program, command), command.description);
@@ -80,12 +107,24 @@ pub(super) fn program(program: &'static Program, date: &str) -> String {
         page.item(SETTINGS.0, "", SETTINGS.1);
     }
     page.item("/etc/pve", "", "Configurations of guests, storages and users, as at Proxmox VE.");
-    page.item("/etc/hookvisor", "", "Hookscripts for all guests, their limits and parameters.");
+    page.item("/etc/hookvisor", "", "Hookscripts for all guests, in hooks.d, and for one, in hooks.d/VMID.");
+    page.item(
+        "/etc/hookvisor/hooks.conf",
+        "",
+        "Limits and parameters of hookscripts, for the host and for guests. A script says its own in its first lines, # hookvisor: timeout=5m.",
+    );
     page.item("/var/lib/vz", "", "The storage 'local', with hookscripts in the folder snippets.");
     page.item("/var/lib/hookvisor", "", "The runs of guests: those that go on, and their history.");
+    page.item(
+        "/usr/share/doc/hookvisor",
+        "",
+        "The book, with a hookscript in ten minutes, recipes and what each setting means; examples.",
+    );
     if program.is_own() {
         page.section("UNITS");
         UNITS.iter().for_each(|unit| page.item(unit.name, "", unit.about));
+        page.section("JOURNAL");
+        FIELDS.iter().for_each(|(field, about)| page.item(field, "", about));
     }
     page.section("EXAMPLES");
     for (index, command) in shown(program).into_iter().enumerate() {
@@ -132,6 +171,9 @@ pub(super) fn command(program: &Program, command: &Command, date: &str) -> Strin
         page.item(&format!("--{}", property.schema_name()), &help::type_text(property), &about(property));
     }
     exit_status(&mut page);
+    if command.name == "serve" {
+        page.text("78 (EX_CONFIG) for an address that can be none, which no further try mends.");
+    }
     let is_run = |unit: &&Unit| program.is_own() && unit.commands.contains(&command.name);
     let units: Vec<&Unit> = UNITS.iter().filter(is_run).collect();
     if command.name == "serve" {
