@@ -57,6 +57,7 @@ fn a_bridge_that_is_gone(host: &Host) {
     let guest = host.vm_with(&Behaviour::Obeys, &["--net0", "virtio,bridge=vmbr4099"]);
     let output = guest.start().fails();
     assert!(output.describe().contains("bridge 'vmbr4099' does not exist"), "{}", output.describe());
+    output.prints("hint: 'ip link add vmbr4099 type bridge");
     has_failed(&guest);
 }
 

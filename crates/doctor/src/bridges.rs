@@ -32,14 +32,21 @@ pub(crate) fn named(scene: &Scene) -> Vec<Finding> {
     bridges.into_iter().map(|(name, asked)| judge(Path::new("/sys/class/net"), name, &asked)).collect()
 }
 
+/// The command for a shell that makes a bridge.
+#[must_use]
+pub fn make_bridge(name: &str) -> String {
+    let link = word(name);
+    format!("ip link add {link} type bridge && ip link set {link} up")
+}
+
 fn judge(interfaces: &Path, name: &str, asked: &Asked) -> Finding {
     let about = format!("bridge {name}");
     let folder = interfaces.join(name);
     let guests = asked.guests.join(", ");
     let link = word(name);
     if name.contains('/') || !folder.exists() {
-        let mend = format!("ip link add {link} type bridge && ip link set {link} up");
-        return Finding::problem(about, "does not exist", format!("{guests} would be put on it"), mend);
+        let why = format!("{guests} would be put on it");
+        return Finding::problem(about, "does not exist", why, make_bridge(name));
     }
     if !folder.join("bridge").is_dir() {
         let mend = format!("ip -details link show {link}  # and have the guests name a bridge");

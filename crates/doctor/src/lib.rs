@@ -28,6 +28,7 @@ mod units;
 mod word;
 mod workshop;
 
+pub use bridges::make_bridge;
 pub use checks::{Report, examine, missing, settings};
 pub use finding::{Finding, State};
 pub use word::word;

@@ -15,6 +15,7 @@ mod progress;
 mod pvesh;
 #[cfg(test)]
 mod reference;
+mod remedy;
 mod run;
 mod serve;
 mod table;

@@ -5,7 +5,7 @@ use crate::cli::parse::{Asked, Unclear, parse};
 use crate::cli::{Action, Answer, Command, Program, help};
 use crate::format::Format;
 use crate::output::{Aside, Terminal, complain, give_hint, print};
-use crate::{programs, pvesh};
+use crate::{programs, pvesh, remedy};
 use api::{ApiError, Authority, Context, Given, Origin, Output};
 use model::{ContentType, GuestKind, Layout, StorageId, Stream, Vmid};
 use record::history;
@@ -71,7 +71,7 @@ pub(crate) fn run(program: &'static Program, layout: &Layout, words: &[String]) 
                 text.push_str(&help::usage(program, command));
                 text.push('\n');
             }
-            if let Some(hint) = about.and_then(|vmid| hint_of_lock(&text, vmid)) {
+            if let Some(hint) = remedy::hint(&text, about) {
                 Terminal.write(Stream::Stdout, hint.as_bytes());
             }
             fail(&text);
@@ -85,27 +85,6 @@ fn fail(text: &str) {
     complain(text);
     let first = text.lines().next().unwrap_or_default();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Status(first)]);
-}
-
-/// What there is to do where the lock in a guest's configuration is in the way.
-fn hint_of_lock(error: &str, vmid: Vmid) -> Option<String> {
-    let (kind, lock) = error.lines().next()?.split_once(" is locked (")?;
-    let lock = lock.strip_suffix(')')?;
-    let program = match kind {
-        "VM" => "qm",
-        "CT" => "pct",
-        _ => return None,
-    };
-    Some(match lock {
-        "suspended" => {
-            format!(
-                "hint: '{program} start {vmid}' passes this lock, '{program} unlock {vmid}' takes it away\n"
-            )
-        }
-        _ => format!(
-            "hint: '{program} unlock {vmid}' takes the lock '{lock}' away, where nobody is at it any more; 'hookvisor doctor' tells\n"
-        ),
-    })
 }
 
 /// Why a command did not do what it was asked for.
@@ -269,23 +248,5 @@ impl Lookup for Host {
         let cfg = self.0.as_ref().and_then(|store| store.storage_cfg().ok());
         let ids = cfg.map(|cfg| cfg.sections.iter().map(|section| section.id.to_string()).collect());
         ids.unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_comes_with_what_takes_it_away() {
-        let hint = |text: &str| hint_of_lock(text, "100".parse().unwrap());
-        for (text, command) in [
-            ("VM is locked (backup)\n", "'qm unlock 100'"),
-            ("CT is locked (snapshot-delete)\n", "'pct unlock 100'"),
-            ("VM is locked (suspended)\n", "'qm start 100'"),
-        ] {
-            assert!(hint(text).unwrap().starts_with(&format!("hint: {command} ")), "{text}");
-        }
-        assert_eq!(hint("VM 100 not running\n"), None);
     }
 }
