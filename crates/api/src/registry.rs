@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_something_may_take_names_its_unit() {
+        for method in methods() {
+            for property in
+                method.properties().filter(|property| ["timeout", "delay"].contains(&property.name))
+            {
+                let names = property.description.to_lowercase().contains("seconds");
+                assert!(names, "{} {}: {}", method.path, property.name, property.description);
+            }
+        }
+    }
+
+    #[test]
     fn path_parameters_are_declared_and_names_are_unique() {
         for method in methods() {
             let mut names = BTreeSet::new();

@@ -175,7 +175,7 @@ pub static CHANGEABLE: [Property; 49] = [
         .optional()
         .one_of(&["1", "2", "4", "8", "16", "32"])
         .describe("Size of the steps of zeroing in MiB."),
-    text("saferemove_throughput", "Limit of throughput of zeroing."),
+    text("saferemove_throughput", "Limit of throughput of zeroing in bytes a second."),
     text("server", "Server."),
     flag("shared", "Whether all nodes see the same content."),
     flag("skip-cert-verification", "Whether the server's certificate is let pass unseen."),

@@ -72,7 +72,7 @@ pub static STOP: Method = Method {
 
 static SHUTDOWN_PARAMETERS: &[Property] = &[
     Property::boolean("forceStop").default("0").describe("Ends it when it takes longer."),
-    seconds("timeout", "How long the shutdown may take.").default("60"),
+    seconds("timeout", "How long the shutdown may take, in seconds.").default("60"),
 ];
 
 /// `pct shutdown`
@@ -98,7 +98,7 @@ pub static SHUTDOWN: Method = Method {
     },
 };
 
-static REBOOT_PARAMETERS: &[Property] = &[seconds("timeout", "How long the shutdown may take.")];
+static REBOOT_PARAMETERS: &[Property] = &[seconds("timeout", "How long the shutdown may take, in seconds.")];
 
 /// `pct reboot`
 pub static REBOOT: Method = Method {

@@ -28,7 +28,7 @@ static START_PARAMETERS: &[Property] = &[
     SKIPLOCK,
     Property::string("stateuri").optional().max_length(128).describe("Where the state is read from."),
     Property::string("targetstorage").optional().describe("Which storages replace which."),
-    seconds("timeout", "How long QEMU may take to come up."),
+    seconds("timeout", "How long QEMU may take to come up, in seconds."),
     Property::boolean("with-conntrack-state").default("0").describe("Takes connection tracking along."),
 ];
 
@@ -93,7 +93,7 @@ static STOP_PARAMETERS: &[Property] = &[
     Property::string("migratedfrom").optional().format(Format::Node).describe("The node that it came from."),
     Property::boolean("overrule-shutdown").default("0").describe("Ends a shutdown that is under way."),
     SKIPLOCK,
-    seconds("timeout", "How long the end may take before it is forced."),
+    seconds("timeout", "How long the end may take before it is forced, in seconds."),
 ];
 
 /// `qm stop`
@@ -118,7 +118,7 @@ static SHUTDOWN_PARAMETERS: &[Property] = &[
     Property::boolean("forceStop").default("0").describe("Ends it when it takes longer."),
     Property::boolean("keepActive").default("0").describe("Leaves storages and volumes active."),
     SKIPLOCK,
-    seconds("timeout", "How long the shutdown may take."),
+    seconds("timeout", "How long the shutdown may take, in seconds."),
 ];
 
 fn stop_request(context: &Context<'_>, params: &Params) -> Request {
@@ -162,7 +162,7 @@ fn shutdown(context: &Context<'_>, params: &Params) -> Result<Value, ApiError> {
     ask_or_rest(context, vmid, "qmshutdown", &request)
 }
 
-static REBOOT_PARAMETERS: &[Property] = &[seconds("timeout", "How long the shutdown may take.")];
+static REBOOT_PARAMETERS: &[Property] = &[seconds("timeout", "How long the shutdown may take, in seconds.")];
 
 /// `qm reboot`
 pub static REBOOT: Method = Method {

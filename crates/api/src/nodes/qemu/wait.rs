@@ -8,7 +8,7 @@ use keeper::client;
 use serde_json::Value;
 use std::time::Duration;
 
-static PARAMETERS: &[Property] = &[seconds("timeout", "How long to wait at most.")];
+static PARAMETERS: &[Property] = &[seconds("timeout", "How long to wait at most, in seconds.")];
 
 /// `qm wait`: returns when the machine's run is over, its `post-stop` included.
 pub static WAIT: Method = Method {
