@@ -80,9 +80,15 @@ pub(crate) fn group(program: &Program, group: &str) -> String {
     for command in program.commands.iter().filter(|command| command.group() == Some(group)) {
         let _ = writeln!(text, "  {:16}  {}", command.name, command.description);
     }
-    let first = program.commands.iter().find(|command| command.group() == Some(group));
-    let _ = writeln!(text, "\nEXAMPLE: {}", first.map_or("", |command| command.example));
+    let _ = writeln!(text, "\nEXAMPLE: {}", group_example(program, group));
     text
+}
+
+/// The program's own example where it is one of the group, or that of the group's first command.
+fn group_example(program: &Program, group: &str) -> &'static str {
+    let shown = || program.commands.iter().filter(|command| command.group() == Some(group));
+    let best = shown().find(|command| command.name == program.example).or_else(|| shown().next());
+    best.map_or("", |command| command.example)
 }
 
 /// A command's page.

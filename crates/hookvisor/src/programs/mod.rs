@@ -28,7 +28,7 @@ mod tests {
     use super::*;
     use crate::cli::command::keeps_all;
     use crate::cli::parse::{Asked, parse};
-    use crate::cli::{Action, OfPath};
+    use crate::cli::{Action, OfPath, help};
     use api::{METHODS, Scope};
     use std::collections::BTreeSet;
 
@@ -108,6 +108,18 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// A group's help shows the program's own example where it is one of the group's.
+    #[test]
+    fn a_group_shows_the_example_that_somebody_begins_with() {
+        for (program, group, want) in [
+            ("hookvisor", "hooks", "hookvisor hooks history 100 --limit 5"),
+            ("hookvisor", "acl", "hookvisor acl list"),
+        ] {
+            let page = help::group(named(program).unwrap(), group);
+            assert_eq!(page.lines().last(), Some(format!("EXAMPLE: {want}").as_str()), "{page}");
         }
     }
 
