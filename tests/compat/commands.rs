@@ -13,7 +13,7 @@ pub(crate) fn tests() -> Vec<Test> {
             every_program_is_one_binary;
         once [LXC, BUSYBOX]: exec_passes_the_exit_code_on, memory_is_limited, a_network_interface_is_there;
         once [QEMU]: a_hint_stands_behind_its_error, nothing_on_record_is_said;
-        once []: a_failure_is_255_of_whatever_kind, what_was_meant_is_said, small_commands_do_what_one_tries, who_is_not_there_is_said, init_is_repeatable, init_lays_out_what_the_design_says
+        once []: a_failure_is_255_of_whatever_kind, what_was_meant_is_said, small_commands_do_what_one_tries, who_is_not_there_is_said, what_is_left_out_of_the_storages_is_said, init_is_repeatable, init_lays_out_what_the_design_says
     )
 }
 
@@ -291,6 +291,21 @@ fn a_network_interface_is_there(host: &Host) {
     let addresses = guest.exec(&["ip", "addr", "show", "eth0"]).ok();
     assert!(addresses.out().contains("02:00:00:00:00:07"), "{}", addresses.describe());
     guest.stop().ok();
+}
+
+fn what_is_left_out_of_the_storages_is_said(host: &Host) {
+    let cfg = host.at("etc/pve/storage.cfg");
+    let text = fs::read_to_string(&cfg).expect("the storages") + "\nodd: x\n\tpath /x\n";
+    fs::write(&cfg, &text).expect("the storages can be written");
+    let line = text.lines().position(|line| line == "odd: x").expect("it was added") + 1;
+    let warning =
+        format!("file /etc/pve/storage.cfg line {line} (skip section 'x'): unknown section type 'odd'\n");
+    for words in [&["status"][..], &["list", "local"], &["path", "local:iso/x.iso"]] {
+        let said = host.run("pvesm", words.iter().copied()).ok();
+        assert_eq!(said.err(), warning, "{}", said.describe());
+    }
+    let said = host.run("qm", ["list"]).ok();
+    assert_eq!(said.err(), "", "{}", said.describe());
 }
 
 fn init_is_repeatable(host: &Host) {

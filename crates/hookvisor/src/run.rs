@@ -135,6 +135,9 @@ fn call(
         }
         Action::Method(method) => {
             let store = open(layout)?;
+            if program.name == "pvesm" {
+                warn_of_storages(&store);
+            }
             if method.path.contains("{node}") {
                 given.push(("node".to_owned(), Given::One(store.node().to_string())));
             }
@@ -163,6 +166,13 @@ fn show(command: &Command, value: &serde_json::Value, params: &api::Params, form
 pub(crate) fn open(layout: &Layout) -> Result<ConfigStore, Failure> {
     allowed(layout)?;
     ConfigStore::open(layout.clone()).map_err(|error| Failure::Api(error.into()))
+}
+
+/// Says which lines and sections of `storage.cfg` are left out, in Proxmox VE's words. A file that cannot be read is the
+/// command's own error.
+fn warn_of_storages(store: &ConfigStore) {
+    let warnings = store.storage_cfg_with_warnings().map(|(_, warnings)| warnings);
+    warnings.iter().flatten().for_each(|warning| complain(&format!("{warning}\n")));
 }
 
 /// Authority is ownership of the root: who owns it may do everything in it, and nobody else anything.
