@@ -54,7 +54,8 @@ fn bridge(error: &str) -> Option<String> {
 fn image(error: &str, loops: bool) -> Option<String> {
     let (_, rest) = error.lines().find_map(|line| line.split_once("cannot mount '"))?;
     let (path, why) = rest.split_once("': ")?;
-    if !why.starts_with("mount: ") || path.starts_with("/dev/") {
+    // Anything else is about what is in the image.
+    if !why.starts_with("mount: ") || path.starts_with("/dev/") || loops && !why.contains("not permitted") {
         return None;
     }
     Some(if loops {
@@ -108,6 +109,7 @@ mod tests {
         assert!(image(&text, false).unwrap().starts_with("'modprobe loop' "));
         assert!(image(&text, true).unwrap().starts_with("'--rootfs STORAGE:0'"));
         assert_eq!(image(&format!("cannot mount '/dev/vg/lv{mount}"), false), None);
+        assert_eq!(image("cannot mount 'x': mount: /mnt: wrong fs type.\n", true), None);
         assert_eq!(image("cannot mount 'x': No space left on device\n", false), None);
     }
 }
