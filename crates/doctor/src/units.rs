@@ -107,17 +107,15 @@ impl Told {
         (is_again || times >= LOOP && (is_young || !self.is("ActiveState", "active"))).then_some(times)
     }
 
-    /// What it does, where it is on its way up or down.
+    /// What it does, where it is on its way up or down: in its own words where it has some.
     fn at_work(&self) -> Option<String> {
         let way = match self.get("ActiveState") {
             "activating" => "is being started",
             "deactivating" => "is being stopped",
             _ => return None,
         };
-        Some(match self.get("StatusText") {
-            "" => way.to_owned(),
-            text => format!("{way}: {text}"),
-        })
+        let own = self.get("StatusText");
+        Some(if own.is_empty() { way } else { own }.to_owned())
     }
 
     /// What ended it: its own words, else those in the journal.
